@@ -1,0 +1,80 @@
+# Two commands do everything: `make lab` to teach or follow, `make test` to see everything tested.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first of these that is Python 3.11 to 3.13 is taken; PYTHON=/path/to/python names another.
+PYTHON ?= python3 python3.13 python3.12 python3.11 python
+# What `make execute` re-runs and `make test` executes.
+NB ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
+LAB_OPTIONS ?=
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+INSTALL_FAILED = { echo "make: the installation into $(VENV) failed (see above). Packages are \
+downloaded once, so check the network and run the same command again." >&2; exit 1; }
+
+# Jupyter, Matplotlib and Keras keep settings at home; where they may not, they keep them here.
+HOME_IS_WRITABLE := $(shell test -w "$$HOME" && echo yes)
+ifneq ($(HOME_IS_WRITABLE),yes)
+export HOME := $(abspath $(VENV))/home
+endif
+
+.PHONY: help lab test check execute unit notebooks browser chromium
+
+help:
+	@echo "make lab      open the course in JupyterLab (the first time: install it into $(VENV))"
+	@echo "make test     run every test and every notebook"
+	@echo "make check    lint and fast unit tests, under two minutes"
+	@echo "make execute NB='notebooks/02*.ipynb'   re-run notebooks and save them clean"
+
+lab: $(VENV)/.course
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_OPTIONS) \
+		notebooks/00_start_here.ipynb
+
+test: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(MAKE) unit notebooks browser
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/unit -m "not slow"
+
+notebooks: $(VENV)/.test
+	$(BIN)/python -m pytest tests/notebooks
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+		--durations=20 $(NB)
+
+browser: $(VENV)/.test chromium
+	$(BIN)/python -m pytest tests/browser
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest tests/unit tests/notebooks -m "not slow"
+
+execute: $(VENV)/.test
+	$(BIN)/python -m tests.notebooks.execute $(NB)
+
+# Browser tests are skipped, with a reason, where there is no Chromium and none may be installed.
+chromium:
+	@command -v chromium >/dev/null || { \
+		command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } || true
+
+$(VENV)/.course: pyproject.toml constraints.txt
+	@chosen=; for candidate in $(PYTHON); do \
+		if command -v $$candidate >/dev/null 2>&1 && \
+			$$candidate -c '$(SUPPORTED)' 2>/dev/null; then chosen=$$candidate; break; fi; done; \
+	if [ -z "$$chosen" ]; then \
+		echo "make: Python 3.11, 3.12 or 3.13 is needed and was not found among: $(PYTHON)." \
+			"Install one, or name it: make lab PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	echo "Installing the course into $(VENV) with $$($$chosen --version):" \
+		"about 2 GB and some minutes, the first time only."; \
+	$$chosen -m venv $(VENV) || { echo "make: $$chosen cannot make a virtual environment;" \
+		"on Debian or Ubuntu install python3-venv." >&2; exit 1; }
+	@mkdir -p $(VENV)/home
+	$(PIP_INSTALL) -e . || $(INSTALL_FAILED)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.course
+	$(PIP_INSTALL) -e '.[test]' || $(INSTALL_FAILED)
+	@touch $@
