@@ -1,0 +1,56 @@
+"""The checks of arguments that several modules share; each names the argument at fault."""
+
+import math
+
+import numpy as np
+
+
+def finite_array(name, value, *, ndim=None):
+    """Return `value` as a NumPy array of finite real numbers with `ndim` axes, or raise."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}.")
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}.")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {array.shape}.")
+    if not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise ValueError(f"{name} must be finite, but {bad:,} of {array.size:,} values are not.")
+    return array
+
+
+def images(name, value, *, unit_range=False):
+    """Return a batch of images as (n, height, width) or (n, height, width, 3), or raise.
+
+    Accepts flat square images (n, height * width), (n, height, width) and (n, height, width, 1 or
+    3); with `unit_range`, only values in [0, 1].
+    """
+    array = finite_array(name, value)
+    if array.ndim == 2 and math.isqrt(array.shape[1]) ** 2 == array.shape[1]:
+        side = math.isqrt(array.shape[1])
+        array = array.reshape(-1, side, side)
+    elif array.ndim == 4 and array.shape[-1] == 1:
+        array = array[..., 0]
+    elif not (array.ndim == 3 or (array.ndim == 4 and array.shape[-1] == 3)):
+        raise ValueError(
+            f"{name} must be a batch of images of shape (n, 784), (n, height, width) or "
+            f"(n, height, width, 1 or 3), got shape {array.shape}."
+        )
+    if unit_range and (array.min() < 0 or array.max() > 1):
+        raise ValueError(
+            f"{name} must lie in [0, 1], got {array.min():.3g} to {array.max():.3g}: "
+            "divide pixel values from 0 to 255 by 255."
+        )
+    return array
+
+
+def codes(name, value, width=None):
+    """Return codes as a finite (n, width) array, or raise."""
+    array = finite_array(name, value, ndim=2)
+    if width is not None and array.shape[1] != width:
+        raise ValueError(
+            f"{name} must have shape (n, {width}), one row of {width} numbers per code, "
+            f"got shape {array.shape}."
+        )
+    return array

@@ -1,0 +1,71 @@
+"""expect(): a claim about a number, printed beside its bound and enforced."""
+
+import math
+import numbers
+
+
+class ExpectationError(AssertionError):
+    """A claim of a lecture that does not hold in this run."""
+
+
+def expect(name, value, *, below=None, above=None, within=None, equal=None):
+    """Print a measured value beside its bound, and raise where the bound does not hold.
+
+    Args:
+        name: what is measured, as a reader would say it.
+        value: a number (a 0-d array or tensor will do).
+        below, above: inclusive bounds; both may be given.
+        within: a pair ``(low, high)``, short for ``above=low, below=high``.
+        equal: the exact value, for counts and shapes (then `value` may be a tuple too).
+
+    Returns:
+        None: the printed line is the result.
+
+    Raises:
+        ExpectationError: the claim does not hold; a NaN never satisfies a bound.
+        ValueError: no bound, bounds that contradict each other, or bounds mixed with `equal`.
+        TypeError: `value` or a bound is not a number.
+    """
+    if within is not None:
+        if below is not None or above is not None:
+            raise ValueError("give within=(low, high), or below and above, not both.")
+        above, below = within
+    bounded = below is not None or above is not None
+    if bounded == (equal is not None):
+        raise ValueError("give either a bound (below, above, within) or equal.")
+
+    if equal is not None:
+        holds, claim, shown = value == equal, f"= {_show(equal)}", _show(value)
+    else:
+        value = _number("value", value)
+        low = -math.inf if above is None else _number("above", above)
+        high = math.inf if below is None else _number("below", below)
+        if low > high:
+            raise ValueError(f"the bounds contradict each other: at least {low}, at most {high}.")
+        holds = low <= value <= high
+        claim = " and ".join(
+            f"{sign} {bound:,.6g}"
+            for sign, bound in (("≥", low), ("≤", high))
+            if math.isfinite(bound)
+        )
+        shown = _show(value)
+    if not holds:
+        raise ExpectationError(f"{name}: measured {shown}, but expected {claim}.")
+    print(f"✓ {name}: {shown}" + ("" if equal is not None else f"  ({claim})"))
+
+
+def _number(name, value):
+    if isinstance(value, (bool, str)):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    if isinstance(value, numbers.Real):
+        return float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}.") from None
+
+
+def _show(value):
+    if isinstance(value, numbers.Integral):
+        return f"{int(value):,}"
+    return f"{value:,.4g}" if isinstance(value, numbers.Real) else str(value)

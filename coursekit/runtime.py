@@ -1,0 +1,263 @@
+"""Seeds, device, quiet logs, progress: what a notebook settles before its first idea."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# At "2" TensorFlow still reports its own graph rewrites as errors whenever `fit` starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_home_is_writable = os.access(os.path.expanduser("~"), os.W_OK)
+if not _home_is_writable:
+    # Matplotlib and Keras keep settings at home, and complain in the notebook where they may not.
+    for _variable in ("MPLCONFIGDIR", "KERAS_HOME"):
+        if not os.environ.get(_variable):
+            os.environ[_variable] = tempfile.mkdtemp(prefix="coursekit-")
+
+
+@contextlib.contextmanager
+def _held_stderr():
+    """Hold back what C++ libraries write to file descriptor 2; show it only if the block fails.
+
+    TensorFlow writes some lines there whatever its log level says, and a notebook would keep them.
+    """
+    try:
+        original = os.dup(2)
+    except OSError:  # no standard error at all, as under pythonw
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+with _held_stderr():
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+
+_BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+# Entered once if a GPU turns out to be unusable after TensorFlow has taken hold of it.
+_on_cpu = contextlib.ExitStack()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What `setup` found and fixed: seed, device ("CPU" or "GPU") and a sentence about it."""
+
+    seed: int
+    device: str
+    description: str
+
+    def epochs(self, *, cpu, gpu):
+        """Number of epochs for this device: `cpu` fits the lecture hall, `gpu` the papers."""
+        for name, value in (("cpu", cpu), ("gpu", gpu)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of epochs from 1, got {value!r}.")
+        return gpu if self.device == "GPU" else cpu
+
+
+def setup(seed=0, *, device="auto"):
+    """Seed everything, find the device, apply the course's plot style, and say so in one line.
+
+    Python, NumPy and Keras are seeded and TensorFlow's operations made deterministic: two runs
+    with one seed on one machine give the same numbers to the last digit.
+
+    Args:
+        seed: whole number from 0 to 2**32 - 1.
+        device: "auto" takes a GPU that works, "cpu" leaves it alone. A GPU that is present but
+            fails is reported, and the CPU is used.
+
+    Returns:
+        The `Run`, whose `epochs` picks a length for the device.
+
+    Raises:
+        ValueError: for another seed or device.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}.")
+    if device not in ("auto", "cpu"):
+        raise ValueError(f'device must be "auto" or "cpu", got {device!r}.')
+
+    import matplotlib.style
+
+    matplotlib.style.use("coursekit.course")
+    keras.utils.set_random_seed(seed)
+    keras.utils.disable_interactive_logging()
+    if keras.config.backend() == "tensorflow":
+        tf.config.experimental.enable_op_determinism()
+    kind, problem = _find_device(device)
+    if kind == "CPU":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        place = f"CPU with {cores} core{'s' if cores != 1 else ''}"
+    else:
+        place = "GPU"
+    backend = _BACKEND_NAMES.get(keras.config.backend(), keras.config.backend())
+    description = f"Keras {keras.version()} on {backend}, {place}, seed {seed}."
+    notes = [problem] if problem else []
+    if not _home_is_writable:
+        notes.append(
+            "The home directory cannot be written to, so settings last for this session only."
+        )
+    print(" ".join([*notes, description]))
+    return Run(seed, kind, description)
+
+
+def _find_device(wanted):
+    """Return ("CPU" or "GPU", a sentence about what is wrong with the GPU or "")."""
+    with _held_stderr():
+        gpus = _list_gpus()
+        if wanted == "cpu":
+            if gpus:
+                _hide_gpus()
+            return "CPU", ""
+        if gpus:
+            try:
+                _try_gpu()
+            except Exception as error:
+                _hide_gpus()
+                reason = str(error).strip().split("\n")[0][:200]
+                return "CPU", (
+                    f"A GPU is present but does not work ({type(error).__name__}: {reason}), "
+                    "so the CPU is used."
+                )
+            return "GPU", ""
+    if _driver_lists_gpu():
+        return "CPU", (
+            "An NVIDIA GPU is present but Keras' backend cannot use it, so the CPU is used: "
+            "install its CUDA libraries (README, 'GPU')."
+        )
+    return "CPU", ""
+
+
+def _list_gpus():
+    return keras.distribution.list_devices("gpu")
+
+
+def _try_gpu():
+    """Compute one product on the GPU, having asked TensorFlow to take memory only as needed."""
+    if keras.config.backend() == "tensorflow":
+        for gpu in tf.config.list_physical_devices("GPU"):
+            # A context that is up already keeps the setting it was made with.
+            with contextlib.suppress(RuntimeError):
+                tf.config.experimental.set_memory_growth(gpu, True)
+    with keras.device("gpu:0"):
+        ones = keras.ops.ones((8, 8))
+        total = float(keras.ops.sum(keras.ops.matmul(ones, ones)))
+    if total != 512.0:
+        raise ArithmeticError(f"a product of ones summed to {total} instead of 512")
+
+
+def _hide_gpus():
+    try:
+        if keras.config.backend() == "tensorflow":
+            tf.config.set_visible_devices([], "GPU")
+            return
+    except RuntimeError:
+        pass  # the context is up: visible devices can no longer change, but the placement can
+    _on_cpu.enter_context(keras.device("cpu:0"))
+
+
+def _driver_lists_gpu():
+    """Whether NVIDIA's driver knows a GPU that was not hidden on purpose."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return False
+    try:
+        found = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return found.returncode == 0 and "GPU" in found.stdout
+
+
+class Progress(keras.callbacks.Callback):
+    """One line that moves while `fit` runs and ends as a summary of losses.
+
+    Use it as ``model.fit(..., verbose=0, callbacks=[ck.Progress("name")])``. In a notebook the
+    line is replaced in place, so that nothing but the summary is saved; in a terminal likewise;
+    where the output is a file, only the summary is written.
+    """
+
+    def __init__(self, name="training"):
+        super().__init__()
+        self.name = name
+
+    def on_train_begin(self, logs=None):
+        self._handle = _display_handle()
+        self._terminal = self._handle is None and sys.stdout.isatty()
+        self._started = self._shown = time.monotonic()
+        self._epoch = 0
+        self._show(0.0, {})
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if now - self._shown >= 0.2:
+            self._shown = now
+            within = min((batch + 1) / self.params["steps"], 1) if self.params["steps"] else 0
+            self._show((self._epoch + within) / self.params["epochs"], logs or {})
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._last = logs or {}
+
+    def on_train_end(self, logs=None):
+        epochs = self._epoch + 1
+        summary = f"{self.name}: {epochs} epoch{'s' if epochs != 1 else ''}, {_losses(self._last)}"
+        if self._handle is not None:
+            self._handle.update({"text/plain": summary}, raw=True)
+        else:
+            print(("\r\x1b[K" if self._terminal else "") + summary)
+
+    def _show(self, done, logs):
+        left = ""
+        if done > 0.02:
+            seconds = (time.monotonic() - self._started) * (1 - done) / done
+            left = f", about {seconds:.0f} s left"
+        losses = f", {_losses(logs)}" if logs else ""
+        epoch = f"epoch {self._epoch + 1} of {self.params['epochs']}"
+        text = f"{self.name}: {epoch}{losses}{left}"
+        if self._handle is not None:
+            bar = f'<progress max="1" value="{done:.3f}" aria-label="{self.name}"></progress>'
+            self._handle.update(
+                {"text/plain": text, "text/html": f"{bar} <span>{text}</span>"}, raw=True
+            )
+        elif self._terminal:
+            print(f"\r\x1b[K{text}", end="", flush=True)
+
+
+def _display_handle():
+    """An updatable output in a notebook's cell, or None outside a notebook."""
+    with contextlib.suppress(ImportError):
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if getattr(get_ipython(), "kernel", None) is not None:
+            return display({"text/plain": ""}, raw=True, display_id=True)
+    return None
+
+
+def _losses(logs):
+    return ", ".join(f"{key} {float(value):.4g}" for key, value in logs.items())

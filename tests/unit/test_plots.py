@@ -1,0 +1,105 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import coursekit as ck
+
+x = np.random.default_rng(0).random((12, 784), dtype="float32")
+codes = np.random.default_rng(1).normal(size=(12, 2))
+labels = np.arange(12) % 10
+
+
+def drawn(figure, axis=0):
+    """The array that an axis of `figure` shows."""
+    return figure.axes[axis].images[0].get_array()
+
+
+def figures():
+    return {
+        "hourglass": ck.plots.hourglass([784, 30, 2, 30, 784]),
+        "image_grid": ck.plots.image_grid(x, titles=labels),
+        "image_rows": ck.plots.image_rows({"a": x, "b": x}),
+        "reconstructions": ck.plots.reconstructions(x, x + 0.5),
+        "interpolation_strip": ck.plots.interpolation_strip({"pixels": x}, np.linspace(0, 1, 12)),
+        "latent_scatter": ck.plots.latent_scatter(codes, labels, marks={"here": (0, 0)}),
+        "latent_manifold": ck.plots.latent_manifold(lambda z: z @ np.ones((2, 9)), (0, 1), (0, 1)),
+        "loss_curves": ck.plots.loss_curves({"a": {"loss": [2, 1], "val_loss": [2, 1.5]}}),
+    }
+
+
+def test_every_plot_is_a_readable_figure_that_pyplot_does_not_show_again():
+    for name, figure in figures().items():
+        assert isinstance(figure, Figure), name
+        figure.canvas.draw()
+        texts = [t for t in figure.findobj(plt.Text) if t.get_text().strip() and t.get_visible()]
+        assert min((t.get_fontsize() for t in texts), default=12) >= 12, name
+    assert plt.get_fignums() == []
+
+
+def test_plots_leave_the_callers_style_alone():
+    before = dict(plt.rcParams)
+    figures()
+    assert dict(plt.rcParams) == before
+
+
+def test_gray_is_not_inverted_or_rescaled():
+    figure = ck.plots.image_grid(x * 0.5)
+    image = figure.axes[0].images[0]
+    np.testing.assert_array_equal(image.get_array(), (x[0] * 0.5).reshape(28, 28))
+    assert image.get_clim() == (0, 1)
+    black, white = image.cmap([0.0, 1.0])[:, :3]
+    assert (black == 0).all()
+    assert (white == 1).all()
+
+
+def test_manifold_draws_each_image_where_its_code_lies():
+    """A decoder that paints its own code tells where the plot has put it."""
+
+    def decode(z):
+        return np.broadcast_to(z[:, :1, None] + 10 * z[:, 1:, None], (len(z), 2, 2))
+
+    canvas = drawn(ck.plots.latent_manifold(decode, (0, 4), (-1, 1), n=5))
+    assert canvas.shape == (15, 15)  # two pixels and a line per image
+    assert canvas[0, 0] == pytest.approx(0 + 10 * 1)  # top left: smallest h1, largest h2
+    assert canvas[-2, -2] == pytest.approx(4 + 10 * -1)
+    assert canvas[0, -2] == pytest.approx(4 + 10 * 1)
+
+
+def test_a_label_keeps_its_colour():
+    def colour_of_6(codes, labels):
+        figure = ck.plots.latent_scatter(codes, labels)
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        return handles[names.index("6")].get_facecolor().tolist()
+
+    assert colour_of_6(codes, labels) == colour_of_6(codes[:2], np.array([6, 1]))
+
+
+def test_an_image_keeps_its_own_colours():
+    colour = np.random.default_rng(0).random((2, 5, 7, 3))
+    np.testing.assert_array_equal(drawn(ck.plots.image_grid(colour)), colour[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: ck.plots.image_grid(np.zeros((2, 783))), ValueError, "images must be a batch"),
+        (lambda: ck.plots.image_grid(np.zeros(784)), ValueError, "images must be a batch"),
+        (lambda: ck.plots.image_grid(x * np.nan), ValueError, "images must be finite"),
+        (lambda: ck.plots.image_grid(x, titles=[1]), ValueError, "titles must be 12"),
+        (lambda: ck.plots.reconstructions(x * 255, x), ValueError, r"x must lie in \[0, 1\]"),
+        (lambda: ck.plots.reconstructions(x, x[:5]), ValueError, "must have one shape"),
+        (lambda: ck.plots.image_rows({"a": x, "b": x[:3]}), ValueError, "equally long"),
+        (lambda: ck.plots.image_rows([x]), TypeError, "rows must be a dict"),
+        (lambda: ck.plots.interpolation_strip({"a": x}, [0, 2]), ValueError, "alphas must lie"),
+        (lambda: ck.plots.latent_scatter(codes[:, :1], labels), ValueError, r"shape \(n, 2\)"),
+        (lambda: ck.plots.latent_scatter(codes, labels[:3]), ValueError, "labels must be 12"),
+        (lambda: ck.plots.latent_scatter(codes, labels + 5), ValueError, "from 0 to 9"),
+        (lambda: ck.plots.latent_manifold(lambda z: z, (1, 0), (0, 1)), ValueError, "h1 must be"),
+        (lambda: ck.plots.loss_curves({"a": {"acc": [1]}}), ValueError, "no logged 'loss'"),
+        (lambda: ck.plots.hourglass([784, 2]), ValueError, "at least three"),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
