@@ -1,0 +1,53 @@
+"""Run notebooks from top to bottom and save them clean: `make execute NB="notebooks/02*.ipynb"`.
+
+A notebook is saved only if every cell ran and nothing was written to standard error. What is kept
+is what a reader needs: sources, outputs, cell ids, and the metadata on the allow-list below.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = {"tags"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(path):
+    """Execute the notebook at `path` in place; raises if a cell fails or writes an error."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.execute()
+    for cell in notebook.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
+        for output in cell.get("outputs", ()):
+            if output.get("name") == "stderr":
+                raise SystemExit(f"{path}, cell {cell.id}: standard error says\n{output.text}")
+            output.get("data", {}).pop(WIDGET_VIEW, None)  # names a model that dies with the kernel
+            if "metadata" in output:
+                output.metadata = {}
+    notebook.metadata = NOTEBOOK_METADATA
+    nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit("usage: python tests/notebooks/execute.py NOTEBOOK [NOTEBOOK ...]")
+    for name in sys.argv[1:]:
+        started = time.monotonic()
+        execute(Path(name))
+        print(f"{name}: {time.monotonic() - started:.0f} s")
