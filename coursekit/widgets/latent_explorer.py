@@ -1,0 +1,323 @@
+"""Slide a latent code and watch the decoded image follow the hand."""
+
+import math
+
+import keras
+import numpy as np
+import traitlets as t
+
+from coursekit import _validate
+from coursekit.plots import PALETTE
+from coursekit.widgets._base import Explorer, read_sources
+from coursekit.widgets._decoder import UnsupportedLayer, read_decoder
+
+MOST_POINTS = 5_000  # more are slow to send and cover each other
+GRID_BYTES = 1_500_000
+GRID_SIDES = (9, 41)  # coarser is wrong to the eye, finer makes no difference to it
+
+
+class Code(t.TraitType):
+    """A code: finite numbers of shape (m,); read-only, so that every change is an assignment."""
+
+    def validate(self, explorer, value):
+        return explorer._checked_code(self.name, value)
+
+
+_CODE_SYNC = {
+    "sync": True,
+    "to_json": lambda code, _: None if code is None else code.tolist(),
+    "from_json": lambda numbers, _: numbers,
+}
+
+
+class LatentExplorer(Explorer):
+    """The image decoded from a code that is dragged on a plane, or slid unit by unit.
+
+    `decoder` is a built Keras model from codes (n, m) to images. `codes` (k, m) are the encoded
+    examples to draw, `labels` (k,) their classes, at most ten. Pixels in [0, 1] are drawn from
+    black to white; what lies outside is drawn as black or white and is left as it is in `image`.
+    `image_shape`, (h, w) or (h, w, 3), is needed where the decoder's output does not tell it.
+    `limits` (low, high) are those of every unit; by default those of the codes, or (-3, 3).
+    `example` is the row of `codes` to begin with.
+
+    `evaluate` says who decodes: "browser" (dense layers only; raises for any other, by name),
+    "grid" (2-D codes: images computed once, the browser interpolates), "kernel" (Python, for
+    every move), or "auto": the first of these that can; `notice` and the widget then say so.
+
+    `z`, and the pinned ends `a` and `b` of an interpolation, can be read and set. `image` is
+    what the decoder makes of `z`. A drag reaches Python once, at its end. Lectures 00 and 02.
+    """
+
+    _esm = read_sources("dense.js", "parts.js", "latent_explorer.js")
+
+    z = Code().tag(**_CODE_SYNC)
+    a = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
+    b = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
+    #: Row of `codes` that "Back to example" returns to; the student may choose another.
+    example = t.Int(None, allow_none=True).tag(sync=True)
+    #: The two units, counted from 0, that span the plane.
+    units = t.List(t.Int()).tag(sync=True)
+    #: "browser", "grid" or "kernel".
+    evaluation = t.Unicode().tag(sync=True)
+    #: What the widget says in small print; empty where there is nothing to say.
+    notice = t.Unicode().tag(sync=True)
+
+    _home = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
+    _image_shape = t.List().tag(sync=True)
+    _limits = t.List().tag(sync=True)
+    _order = t.List().tag(sync=True)
+    _center = t.List().tag(sync=True)
+    _spread = t.List().tag(sync=True)
+    _codes = t.Bytes().tag(sync=True)
+    _rows = t.Bytes().tag(sync=True)
+    _classes = t.Bytes().tag(sync=True)
+    _legend = t.List().tag(sync=True)
+    _steps = t.List().tag(sync=True)
+    _weights = t.Bytes().tag(sync=True)
+    _grid = t.Bytes().tag(sync=True)
+
+    def __init__(
+        self,
+        decoder,
+        codes=None,
+        labels=None,
+        *,
+        image_shape=None,
+        limits=None,
+        example=0,
+        evaluate="auto",
+    ):
+        self._size = _code_size(decoder, codes)
+        self._decoder = decoder
+        if codes is not None:
+            codes = _validate.codes("codes", codes, self._size).astype("<f4")
+        self.codes = codes
+        classes, legend = _checked_labels(labels, self.codes)
+        low, high = _checked_limits(limits, self.codes, self._size)
+        limits = np.stack([low, high], axis=1).tolist()
+        if codes is None:
+            center, spread, home, example = (low + high) / 2, (high - low) / 6, None, None
+        else:
+            center, spread = self.codes.mean(axis=0), self.codes.std(axis=0)
+            home = _row(self.codes, example)
+        start = center if home is None else home
+        self._shape = _image_shape(_decode(decoder, start[None])[0].shape, image_shape)
+        order = np.argsort(-spread, kind="stable").tolist()
+        evaluation, how, why = self._choose(evaluate, limits)
+        rows, thinned = _thinned(self.codes, example)
+        super().__init__(
+            z=start,
+            example=example,
+            units=sorted(order[:2]),
+            evaluation=evaluation,
+            notice=" ".join(filter(None, [why, thinned])),
+            _home=home,
+            _image_shape=[*self._shape[:2], *(self._shape[2:] or (1,))],
+            _limits=limits,
+            _order=order,
+            _center=center.tolist(),
+            _spread=spread.tolist(),
+            _codes=b"" if codes is None else self.codes[rows].tobytes(),
+            _rows=rows.astype("<i4").tobytes(),
+            _classes=b"" if classes is None else classes[rows].tobytes(),
+            _legend=legend,
+            **how,
+        )
+        self.on_msg(self._answer)
+
+    @property
+    def needs_kernel(self):
+        return self.evaluation == "kernel"
+
+    @property
+    def image(self):
+        """The decoder's image of `z`: (h, w) or (h, w, 3), float32, nothing clipped."""
+        return _decode(self._decoder, self.z[None])[0].reshape(self._shape)
+
+    def _choose(self, evaluate, limits):
+        """Who evaluates the decoder, the traits that it needs, and what to say about it."""
+        allowed = ("auto", "browser", "grid", "kernel")
+        if evaluate not in allowed:
+            raise ValueError(f"evaluate must be one of {allowed}, got {evaluate!r}")
+        because = ""
+        if evaluate in ("auto", "browser"):
+            try:
+                steps, weights = read_decoder(self._decoder)
+                return "browser", {"_steps": steps, "_weights": weights.tobytes()}, ""
+            except UnsupportedLayer as refused:
+                if evaluate == "browser":
+                    raise
+                because = f" ({refused})"
+        side = min(GRID_SIDES[1], math.isqrt(GRID_BYTES // math.prod(self._shape)))
+        possible = self._size == 2 and side >= GRID_SIDES[0]
+        if evaluate == "grid" and not possible:
+            raise ValueError(
+                f'evaluate="grid" needs 2-D codes and small images, '
+                f"got {self._size}-D codes and images of shape {self._shape}"
+            )
+        if evaluate != "kernel" and possible:
+            said = f"Interpolated from a grid of {side} × {side} decoded images{because}."
+            return "grid", {"_grid": self._decoded_grid(limits, side)}, said
+        said = f"Decoded by the kernel, so it moves only while the kernel is free{because}."
+        return "kernel", {}, said
+
+    def _decoded_grid(self, limits, side):
+        first, second = (np.linspace(*pair, side) for pair in limits)
+        codes = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+        images = np.concatenate([_decode(self._decoder, part) for part in np.split(codes, side)])
+        return np.rint(255 * np.clip(images, 0, 1)).astype("uint8").tobytes()
+
+    def _checked_code(self, name, value):
+        code = np.array(value, dtype="float64")
+        if code.shape != (self._size,):
+            raise ValueError(f"{name} must have shape ({self._size},), got {code.shape}")
+        if not np.isfinite(code).all():
+            raise ValueError(f"{name} must be finite, got {code.tolist()}")
+        code.flags.writeable = False
+        return code
+
+    @t.validate("z", "a", "b")
+    def _reach(self, proposal):
+        """Widen the limits to a code set from Python; a grid cannot be widened."""
+        code = proposal["value"]
+        if code is not None and self._limits:
+            low, high = np.array(self._limits).T
+            if self.evaluation == "grid" and ((code < low) | (code > high)).any():
+                raise ValueError(
+                    f"{proposal['trait'].name} must lie within the grid's limits "
+                    f"{self._limits}, got {code.tolist()}"
+                )
+            wider = [np.minimum(low, code), np.maximum(high, code)]
+            self._limits = np.stack(wider, axis=1).tolist()
+        return code
+
+    @t.validate("units")
+    def _check_units(self, proposal):
+        units = proposal["value"]
+        wanted = min(2, self._size)
+        if len(set(units)) != wanted or not all(0 <= unit < self._size for unit in units):
+            raise ValueError(
+                f"units must be {wanted} different units of 0 to {self._size - 1}, got {units}"
+            )
+        return units
+
+    @t.validate("example")
+    def _check_example(self, proposal):
+        if self.codes is not None:
+            _row(self.codes, proposal["value"])
+        elif proposal["value"] is not None:
+            raise ValueError("example must be None for an explorer without codes")
+        return proposal["value"]
+
+    @t.observe("example")
+    def _move_home(self, change):
+        if self.codes is not None:
+            self._home = self.codes[change["new"]]
+
+    def _answer(self, _, content, buffers):
+        image = _decode(self._decoder, self._checked_code("z", content["z"])[None])
+        self.send({"view": content["view"]}, [image.astype("<f4").tobytes()])
+
+
+def _decode(decoder, codes):
+    images = decoder(np.asarray(codes, dtype="float32"), training=False)
+    images = keras.ops.convert_to_numpy(images)
+    if not np.isfinite(images).all():
+        raise ValueError("decoder must give finite images, got NaN or infinity")
+    return images
+
+
+def _code_size(decoder, codes):
+    if not isinstance(decoder, keras.Model):
+        raise TypeError(f"decoder must be a Keras model, got {type(decoder).__name__}")
+    inputs, outputs = (getattr(decoder, ends, None) or () for ends in ("inputs", "outputs"))
+    if len(inputs) > 1 or len(outputs) > 1:
+        raise ValueError(
+            "decoder must have one input and one output, "
+            f"got {len(inputs)} inputs and {len(outputs)} outputs"
+        )
+    for weight in decoder.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise ValueError(f"decoder must have finite weights, got others in {weight.path!r}")
+    if inputs:
+        shape = tuple(inputs[0].shape)
+        if len(shape) != 2 or shape[1] is None:
+            raise ValueError(f"decoder must take codes of shape (n, m), got {shape}")
+        return shape[1]
+    if not decoder.built or codes is None or np.ndim(codes) != 2:
+        raise ValueError("decoder must be built, and codes given where it does not tell its input")
+    return np.shape(codes)[1]
+
+
+def _checked_labels(labels, codes):
+    """The class of each code as uint8, and for each class its name and color."""
+    if labels is None:
+        return None, []
+    labels = np.asarray(labels)
+    if codes is None or labels.shape != (len(codes),):
+        wanted = "needs codes" if codes is None else f"must have shape ({len(codes)},)"
+        raise ValueError(f"labels {wanted}, got shape {labels.shape}")
+    names, classes = np.unique(labels, return_inverse=True)
+    if len(names) > len(PALETTE):
+        raise ValueError(f"labels may name at most {len(PALETTE)} classes, got {len(names)}")
+    # A digit keeps its color in every figure of the course.
+    digits = names.dtype.kind in "iu" and names.min() >= 0 and names.max() < len(PALETTE)
+    colors = [PALETTE[name] for name in names] if digits else PALETTE
+    legend = [[str(name), color] for name, color in zip(names, colors, strict=False)]
+    return classes.astype("uint8"), legend
+
+
+def _checked_limits(limits, codes, size):
+    """Lowest and highest value of each unit, shape (m,) each."""
+    if limits is not None:
+        limits = np.asarray(limits, dtype="float64")
+        ordered = limits.shape == (2,) and np.isfinite(limits).all() and limits[0] < limits[1]
+        if not ordered:
+            raise ValueError(f"limits must be finite numbers (low, high), got {limits.tolist()}")
+        low, high = np.full(size, limits[0]), np.full(size, limits[1])
+        if codes is not None and ((codes < low) | (codes > high)).any():
+            raise ValueError(
+                f"limits must hold all codes, got {limits.tolist()} "
+                f"for codes from {codes.min():.3g} to {codes.max():.3g}"
+            )
+        return low, high
+    if codes is None:
+        return np.full(size, -3.0), np.full(size, 3.0)
+    low, high = codes.min(axis=0).astype("float64"), codes.max(axis=0).astype("float64")
+    margin = np.where(high > low, 0.05 * (high - low), 0.5)  # a dead unit still gets a slider
+    return low - margin, high + margin
+
+
+def _image_shape(output_shape, given):
+    """(h, w) or (h, w, 3), as given or as the decoder's output of one code tells."""
+    if given is None:
+        side = math.isqrt(output_shape[0])
+        if len(output_shape) == 1 and side**2 == output_shape[0]:
+            return side, side
+        given = output_shape
+    shape = tuple(given)
+    if len(shape) == 3 and shape[2] == 1:
+        shape = shape[:2]
+    fits = math.prod(shape) == math.prod(output_shape)
+    if not fits or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+        raise ValueError(
+            "image_shape must be (h, w) or (h, w, 3) and fit "
+            f"the decoder's output {tuple(output_shape)}, got {tuple(given)}"
+        )
+    return shape
+
+
+def _row(codes, example):
+    if not isinstance(example, int | np.integer) or not 0 <= example < len(codes):
+        raise ValueError(f"example must be a row of codes, 0 to {len(codes) - 1}, got {example!r}")
+    return codes[example]
+
+
+def _thinned(codes, example):
+    """The rows to draw, at most `MOST_POINTS`, and what to say where these are not all."""
+    count = 0 if codes is None else len(codes)
+    if count <= MOST_POINTS:
+        return np.arange(count), ""
+    rows = np.random.default_rng(0).choice(count, MOST_POINTS, replace=False)
+    rows = np.union1d(rows[: MOST_POINTS - 1], [example])
+    return rows, f"{len(rows):,} of the {count:,} codes are drawn, chosen at random."
