@@ -28,8 +28,11 @@ TRAIN = """
 import hashlib, keras, numpy as np, coursekit as ck
 ck.setup(seed={seed})
 x = ck.datasets.fashion_mnist().train.x[:2000]
-encoder = keras.Sequential([keras.Input((784,)), keras.layers.Dense(64, "gelu"),
-                            keras.layers.Dropout(0.1), keras.layers.Dense(2)])
+encoder = keras.Sequential([
+    keras.Input((784,)), keras.layers.Reshape((28, 28, 1)),
+    keras.layers.Conv2D(8, 3, strides=2, activation="gelu"), keras.layers.BatchNormalization(),
+    keras.layers.Flatten(), keras.layers.Dropout(0.1), keras.layers.Dense(2),
+])
 decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(784)])
 ae = ck.models.Autoencoder(encoder, decoder)
 ae.compile("adam", loss="mse")
