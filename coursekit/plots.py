@@ -14,6 +14,10 @@ import numpy as np
 
 from coursekit import _validate
 
+with matplotlib.style.context("coursekit.course"):
+    #: Ten colours, one per label; a label keeps its colour in every figure and widget.
+    PALETTE = tuple(plt.rcParams["axes.prop_cycle"].by_key()["color"])
+
 
 def _in_course_style(draw):
     """Draw in the course's style, and leave showing the figure to the notebook (once)."""
@@ -49,7 +53,7 @@ def hourglass(units, *, names=None):
         ax.fill_between([i, i + 1], [left, right], [-left, -right], color="C0" if i < middle
                         else "C1", alpha=0.18, linewidth=0)  # fmt: skip
     for i, (count, height) in enumerate(zip(units, heights, strict=True)):
-        color = "C2" if i == middle else "0.25"
+        color = "C6" if i == middle else "0.25"
         ax.bar(i, 2 * height, bottom=-height, width=0.12, color=color)
         ax.text(i, height + 0.7, f"{count:,}", ha="center", va="bottom")
         ax.text(i, -heights.max() - 1.2, names.get(i, ""), ha="center", va="top", color=color)
@@ -236,10 +240,46 @@ def loss_curves(
         if f"val_{loss}" in logs:
             ax.plot(epochs, logs[f"val_{loss}"], "--", color=f"C{i}", label=f"{name}, validation")
     for j, (name, value) in enumerate((baselines or {}).items()):
-        ax.axhline(value, color="0.35", linestyle=(":", "-.")[j % 2], label=name)
+        ax.axhline(value, color="0.35", linestyle=(":", "-.", (0, (8, 3)))[j % 3], label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@_in_course_style
+def scatter_panels(panels, values, *, label):
+    """The same points in several views side by side, coloured by one value per point.
+
+    Args:
+        panels: dict from a view's title to its points, (n, 2) or (n, 3).
+        values: (n,), such as a true coordinate of the points.
+        label: what `values` are, written beside the colour bar.
+    """
+    if not isinstance(panels, Mapping) or not panels:
+        raise TypeError("panels must be a dict from a title to its points, and not empty.")
+    values = _validate.finite_array("values", values, ndim=1)
+    figure = plt.figure(figsize=(3.6 * len(panels) + 0.9, 3.7))
+    axes = []
+    for i, (title, points) in enumerate(panels.items()):
+        points = _validate.finite_array(title, points, ndim=2)
+        if len(points) != len(values) or points.shape[1] not in (2, 3):
+            raise ValueError(
+                f"{title} must have shape ({len(values)}, 2 or 3), one row per value, "
+                f"got {points.shape}."
+            )
+        space = points.shape[1] == 3
+        ax = figure.add_subplot(1, len(panels), i + 1, projection="3d" if space else None)
+        drawn = ax.scatter(*points.T, c=values, s=9, cmap="viridis", linewidths=0)
+        if space:
+            ax.view_init(elev=12, azim=-75)
+            ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
+        else:
+            ax.set(xlabel="$h_1$", ylabel="$h_2$")
+            ax.set_aspect("equal", adjustable="datalim")
+        ax.set_title(title)
+        axes.append(ax)
+    figure.colorbar(drawn, ax=axes, label=label, fraction=0.03)
     return figure
 
 

@@ -101,7 +101,8 @@ def setup(seed=0, *, device="auto"):
     import matplotlib.style
 
     matplotlib.style.use("coursekit.course")
-    keras.utils.set_random_seed(seed)
+    with _held_stderr():  # with another backend, Keras imports TensorFlow here, to seed it too
+        keras.utils.set_random_seed(seed)
     keras.utils.disable_interactive_logging()
     kind, problem = _find_device(device)
     if kind == "GPU" and keras.config.backend() == "tensorflow":
@@ -152,7 +153,10 @@ def _find_device(wanted):
 
 
 def _list_gpus():
-    return keras.distribution.list_devices("gpu")
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # what JAX answers where there is none
+        return []
 
 
 def _try_gpu():

@@ -1,0 +1,32 @@
+"""coursekit: what the notebooks of the autoencoder course share.
+
+``import coursekit as ck`` and ``run = ck.setup(seed=0)`` begin every lecture.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - a checkout can be imported without asking pip
+    raise ImportError(
+        "coursekit needs Python 3.11, 3.12 or 3.13, and this is Python "
+        + ".".join(map(str, sys.version_info[:3]))
+        + "; make a new environment with one of those (README, 'Install')."
+    )
+
+# runtime comes first: it settles the Keras backend and its log level before Keras is imported.
+from coursekit.runtime import Progress, Run, setup  # isort: skip
+from coursekit import datasets, layers, metrics, models, plots, widgets
+from coursekit.checks import ExpectationError, expect
+
+__all__ = [
+    "ExpectationError",
+    "Progress",
+    "Run",
+    "datasets",
+    "expect",
+    "layers",
+    "metrics",
+    "models",
+    "plots",
+    "setup",
+    "widgets",
+]
