@@ -33,6 +33,7 @@ lab: $(VENV)/.course
 
 test: $(VENV)/.test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(MAKE) unit notebooks browser
 
 unit: $(VENV)/.test
@@ -49,6 +50,7 @@ browser: $(VENV)/.test chromium
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests/unit tests/notebooks -m "not slow"
 
 execute: $(VENV)/.test
@@ -72,9 +74,9 @@ $(VENV)/.course: pyproject.toml constraints.txt
 	$$chosen -m venv $(VENV) || { echo "make: $$chosen cannot make a virtual environment;" \
 		"on Debian or Ubuntu install python3-venv." >&2; exit 1; }
 	@mkdir -p $(VENV)/home
-	$(PIP_INSTALL) -e . || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) -e . || $(INSTALL_FAILED)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.course
-	$(PIP_INSTALL) -e '.[test]' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) -e '.[test]' || $(INSTALL_FAILED)
 	@touch $@
