@@ -70,7 +70,7 @@ $(VENV)/.course: pyproject.toml constraints.txt
 		echo "make: Python 3.11, 3.12 or 3.13 is needed and was not found among: $(PYTHON)." \
 			"Install one, or name it: make lab PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
 	echo "Installing the course into $(VENV) with $$($$chosen --version):" \
-		"about 2 GB and some minutes, the first time only."; \
+		"about 3 GB and some minutes, the first time only."; \
 	$$chosen -m venv $(VENV) || { echo "make: $$chosen cannot make a virtual environment;" \
 		"on Debian or Ubuntu install python3-venv." >&2; exit 1; }
 	@mkdir -p $(VENV)/home

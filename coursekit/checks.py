@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import numpy as np
+
 
 class ExpectationError(AssertionError):
     """A claim of a lecture that does not hold in this run."""
@@ -23,7 +25,8 @@ def expect(name, value, *, below=None, above=None, within=None, equal=None):
 
     Raises:
         ExpectationError: the claim does not hold; a NaN never satisfies a bound.
-        ValueError: no bound, bounds that contradict each other, or bounds mixed with `equal`.
+        ValueError: no bound, bounds that contradict each other or are not finite, or bounds mixed
+            with `equal`.
         TypeError: `value` or a bound is not a number.
     """
     if within is not None:
@@ -35,11 +38,13 @@ def expect(name, value, *, below=None, above=None, within=None, equal=None):
         raise ValueError("give either a bound (below, above, within) or equal.")
 
     if equal is not None:
-        holds, claim, shown = value == equal, f"= {_show(equal)}", _show(value)
+        if isinstance(value, np.ndarray) and value.ndim:
+            raise TypeError("value must be a number or a tuple, got an array: name its entries.")
+        holds, claim, shown = bool(value == equal), f"= {_show(equal)}", _show(value)
     else:
         value = _number("value", value)
-        low = -math.inf if above is None else _number("above", above)
-        high = math.inf if below is None else _number("below", below)
+        low = -math.inf if above is None else _bound("above", above)
+        high = math.inf if below is None else _bound("below", below)
         if low > high:
             raise ValueError(f"the bounds contradict each other: at least {low}, at most {high}.")
         holds = low <= value <= high
@@ -54,11 +59,18 @@ def expect(name, value, *, below=None, above=None, within=None, equal=None):
     print(f"✓ {name}: {shown}" + ("" if equal is not None else f"  ({claim})"))
 
 
+def _bound(name, value):
+    bound = _number(name, value)
+    if not math.isfinite(bound):
+        raise ValueError(f"{name} must be finite, got {value}.")
+    return bound
+
+
 def _number(name, value):
     if isinstance(value, (bool, str)):
         raise TypeError(f"{name} must be a number, got {value!r}.")
-    if isinstance(value, numbers.Real):
-        return float(value)
+    if np.ndim(value):
+        raise TypeError(f"{name} must be a number, got shape {np.shape(value)}.")
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -22,6 +22,8 @@ def squared_error(x, x_hat):
         raise ValueError(
             f"x and x_hat must have one shape (n, ...), got {x.shape} and {x_hat.shape}."
         )
+    if x.dtype.kind != "f" or x_hat.dtype.kind != "f":
+        x, x_hat = x.astype("float64"), x_hat.astype("float64")  # uint8 would wrap around
     difference = (x - x_hat).reshape(len(x), -1)
     # Row by row, without a squared copy: the training images alone are 170 MB.
     return float(np.einsum("ij,ij->i", difference, difference).mean(dtype="float64"))

@@ -28,10 +28,11 @@ class Autoencoder(keras.Model):
                 raise TypeError(f"{name} must be a Keras model, got {type(part).__name__}.")
             if not part.built:
                 raise ValueError(f"{name} must be built: begin it with keras.Input(shape).")
-            if len(part.inputs) != 1 or len(part.outputs) != 1:
+            ends = [len(getattr(part, side, None) or ()) for side in ("inputs", "outputs")]
+            if ends != [1, 1]:
                 raise ValueError(
-                    f"{name} must have one input and one output, got "
-                    f"{len(part.inputs)} and {len(part.outputs)}."
+                    f"{name} must be a Sequential or functional model with one input and one "
+                    f"output, got {ends[0]} and {ends[1]}."
                 )
         if encoder.output_shape[1:] != decoder.input_shape[1:]:
             raise ValueError(
@@ -95,8 +96,11 @@ def _apply(model, name, value, batch_size):
     wanted = tuple(
         model.encoder.input_shape if isinstance(model, Autoencoder) else model.input_shape
     )
-    if array.ndim != len(wanted) or array.shape[1:] != wanted[1:]:
-        expected = ", ".join(map(str, wanted[1:]))
+    fits = all(
+        size in (None, given) for size, given in zip(wanted[1:], array.shape[1:], strict=False)
+    )
+    if array.ndim != len(wanted) or not fits:
+        expected = ", ".join("any" if size is None else str(size) for size in wanted[1:])
         raise ValueError(
             f"{name} must be a batch of shape (n, {expected}), got shape {array.shape}."
         )

@@ -1,7 +1,7 @@
 """The course's figures: pure functions, data in, `matplotlib.figure.Figure` out.
 
-Grays run from 0 (black) to 1 (white), the same in every picture; reconstructions outside [0, 1]
-are drawn as black or white, whereas inputs outside it are refused.
+Grays run from 0 (black) to 1 (white), the same in every picture. Reconstructions may leave [0, 1]
+and are then drawn as black or white; the inputs beside them may not (`reconstructions`).
 """
 
 import functools
@@ -24,11 +24,14 @@ def _in_course_style(draw):
 
     @functools.wraps(draw)
     def styled(*args, **kwargs):
-        with matplotlib.style.context("coursekit.course"):
-            figure = draw(*args, **kwargs)
-            # A figure that pyplot still knows would be shown twice at the end of a cell.
-            plt.close(figure)
-        return figure
+        open_before = plt.get_fignums()
+        try:
+            with matplotlib.style.context("coursekit.course"):
+                return draw(*args, **kwargs)
+        finally:
+            # A figure that pyplot still knows would be shown once more at the end of the cell.
+            for number in set(plt.get_fignums()).difference(open_before):
+                plt.close(number)
 
     return styled
 
@@ -191,9 +194,11 @@ def latent_manifold(decode, h1, h2, *, n=15):
         h1, h2: pairs (low, high), the ranges of the two code units.
     """
     for name, pair in (("h1", h1), ("h2", h2)):
-        low, high = _validate.finite_array(name, pair, ndim=1)
-        if not low < high:
+        pair = _validate.finite_array(name, pair, ndim=1)
+        if len(pair) != 2 or not pair[0] < pair[1]:
             raise ValueError(f"{name} must be a pair (low, high) with low < high, got {pair}.")
+    if n < 2:
+        raise ValueError(f"n must be at least 2 images a side, got {n}.")
     # Rows run downwards in an image, but h2 upwards in the plane.
     across, upwards = np.meshgrid(np.linspace(*h1, n), np.linspace(*h2, n)[::-1])
     codes = np.stack([across.ravel(), upwards.ravel()], axis=1).astype("float32")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import html
 import os
 import shutil
 import subprocess
@@ -33,7 +34,8 @@ def _held_stderr():
         yield
         return
     with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os.dup2(held.fileno(), 2)
         try:
             yield
@@ -127,6 +129,7 @@ def setup(seed=0, *, device="auto"):
 
 def _find_device(wanted):
     """Return ("CPU" or "GPU", a sentence about what is wrong with the GPU or "")."""
+    _on_cpu.close()  # what an earlier call may have settled
     with _held_stderr():
         gpus = _list_gpus()
         if wanted == "cpu":
@@ -153,9 +156,12 @@ def _find_device(wanted):
 
 
 def _list_gpus():
+    if keras.config.backend() == "tensorflow":
+        # Keras' own list would start the GPUs, and then their memory could no longer be shared.
+        return tf.config.list_physical_devices("GPU")
     try:
         return keras.distribution.list_devices("gpu")
-    except RuntimeError:  # what JAX answers where there is none
+    except (RuntimeError, AttributeError):  # JAX' answer where there is none, and PyTorch's
         return []
 
 
@@ -163,7 +169,7 @@ def _try_gpu():
     """Compute one product on the GPU, having asked TensorFlow to take memory only as needed."""
     if keras.config.backend() == "tensorflow":
         for gpu in tf.config.list_physical_devices("GPU"):
-            # A context that is up already keeps the setting it was made with.
+            # GPUs that were used already keep the setting that they were started with.
             with contextlib.suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
     with keras.device("gpu:0"):
@@ -213,24 +219,28 @@ class Progress(keras.callbacks.Callback):
         self._handle = _display_handle()
         self._terminal = self._handle is None and sys.stdout.isatty()
         self._started = self._shown = time.monotonic()
-        self._epoch = 0
-        self._show(0.0, {})
+        self._epoch = self._first = None
+        self._last = {}
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._first is None:
+            self._first = epoch  # fit's initial_epoch
         self._epoch = epoch
+        self._show((epoch - self._first) / (self.params["epochs"] - self._first), logs or {})
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
         if now - self._shown >= 0.2:
             self._shown = now
             within = min((batch + 1) / self.params["steps"], 1) if self.params["steps"] else 0
-            self._show((self._epoch + within) / self.params["epochs"], logs or {})
+            done = self._epoch - self._first + within
+            self._show(done / (self.params["epochs"] - self._first), logs or {})
 
     def on_epoch_end(self, epoch, logs=None):
         self._last = logs or {}
 
     def on_train_end(self, logs=None):
-        epochs = self._epoch + 1
+        epochs = 0 if self._epoch is None else self._epoch + 1 - self._first
         summary = f"{self.name}: {epochs} epoch{'s' if epochs != 1 else ''}, {_losses(self._last)}"
         if self._handle is not None:
             self._handle.update({"text/plain": summary}, raw=True)
@@ -246,10 +256,9 @@ class Progress(keras.callbacks.Callback):
         epoch = f"epoch {self._epoch + 1} of {self.params['epochs']}"
         text = f"{self.name}: {epoch}{losses}{left}"
         if self._handle is not None:
-            bar = f'<progress max="1" value="{done:.3f}" aria-label="{self.name}"></progress>'
-            self._handle.update(
-                {"text/plain": text, "text/html": f"{bar} <span>{text}</span>"}, raw=True
-            )
+            bar = f'<progress max="1" value="{done:.3f}" aria-label="progress"></progress>'
+            shown = f"{bar} <span>{html.escape(text)}</span>"
+            self._handle.update({"text/plain": text, "text/html": shown}, raw=True)
         elif self._terminal:
             print(f"\r\x1b[K{text}", end="", flush=True)
 

@@ -28,6 +28,7 @@ def swiss_roll(n=2000, *, noise=0.0, seed=0):
     """
     _validate_options(n, noise)
     x, t = make_swiss_roll(n, random_state=seed)
+    t = np.atleast_1d(t)  # scikit-learn makes a single one a scalar
     y = x[:, 1].copy()
     x += noise * np.random.default_rng([seed, 1]).normal(size=x.shape)
     return _split(x, _spiral_length(t) - _spiral_length(1.5 * np.pi), y)
@@ -42,6 +43,7 @@ def s_curve(n=2000, *, height=2.0, noise=0.0, seed=0):
     if isinstance(height, bool) or not isinstance(height, numbers.Real) or not 0 < height < np.inf:
         raise ValueError(f"height must be a positive number, got {height!r}.")
     x, t = make_s_curve(n, random_state=seed)
+    t = np.atleast_1d(t)
     x[:, 1] *= height / 2
     y = x[:, 1].copy()
     x += noise * np.random.default_rng([seed, 1]).normal(size=x.shape)

@@ -3,15 +3,18 @@
 const PLAY_MS = 2500;
 const UNLABELED = "#717581";
 
-/** decode(z, show) for the way of evaluation that the model names; `show` gets the pixel values. */
-function decoderOf(model, listen) {
+/**
+ * decode(z, show) for the way of evaluation that the model names; `show` gets the pixel values,
+ * `say` what went wrong in the kernel, or nothing.
+ */
+function decoderOf(model, listen, say) {
   const evaluation = model.get("evaluation");
   if (evaluation === "browser") {
     const weights = readBytes(model.get("_weights"), Float32Array);
     const decode = denseDecoder(model.get("_steps"), weights);
     return (z, show) => show(decode(z));
   }
-  return evaluation === "grid" ? gridDecoder(model) : kernelDecoder(model, listen);
+  return evaluation === "grid" ? gridDecoder(model) : kernelDecoder(model, listen, say);
 }
 
 /** Between the four nearest images of the grid, bilinearly. */
@@ -40,7 +43,7 @@ function gridDecoder(model) {
 }
 
 /** Asks Python; one request at a time, and after each answer only the newest code. */
-function kernelDecoder(model, listen) {
+function kernelDecoder(model, listen, say) {
   const view = Math.random();
   let busy = false;
   let next = null;
@@ -50,9 +53,10 @@ function kernelDecoder(model, listen) {
     model.send({ view, z: next });
     next = null;
   };
-  listen("msg:custom", (message, [buffer]) => {
+  listen("msg:custom", (message, [buffer] = []) => {
     if (message.view !== view) return;
-    draw(readBytes(buffer, Float32Array));
+    say(message.error);
+    if (buffer) draw(readBytes(buffer, Float32Array));
     busy = false;
     if (next) ask();
   });
@@ -101,7 +105,8 @@ function render({ model, el }) {
   const classes = readBytes(model.get("_classes"), Uint8Array);
   const palette = model.get("_legend").map(([, color]) => color);
   const colors = Array.from(rows, (_, i) => palette[classes[i]] ?? UNLABELED);
-  const decode = decoderOf(model, listen);
+  const say = (error) => (small.textContent = error ?? model.get("notice"));
+  const decode = decoderOf(model, listen, say);
   let z = model.get("z");
   let playing = 0;
 

@@ -44,6 +44,8 @@ class LatentExplorer(Explorer):
     "grid" (2-D codes: images computed once, the browser interpolates), "kernel" (Python, for
     every move), or "auto": the first of these that can; `notice` and the widget then say so.
 
+    The browser's decoder and the grid are copies: make a new explorer after more training.
+
     `z`, and the pinned ends `a` and `b` of an interpolation, can be read and set. `image` is
     what the decoder makes of `z`. A drag reaches Python once, at its end. Lectures 00 and 02.
     """
@@ -215,8 +217,12 @@ class LatentExplorer(Explorer):
             self._home = self.codes[change["new"]]
 
     def _answer(self, _, content, buffers):
-        image = _decode(self._decoder, self._checked_code("z", content["z"])[None])
-        self.send({"view": content["view"]}, [image.astype("<f4").tobytes()])
+        try:
+            image = _decode(self._decoder, self._checked_code("z", content["z"])[None])
+        except ValueError as error:  # without an answer the browser would wait for good
+            self.send({"view": content["view"], "error": str(error)})
+        else:
+            self.send({"view": content["view"]}, [image.astype("<f4").tobytes()])
 
 
 def _decode(decoder, codes):
@@ -275,7 +281,8 @@ def _checked_limits(limits, codes, size):
         if not ordered:
             raise ValueError(f"limits must be finite numbers (low, high), got {limits.tolist()}")
         low, high = np.full(size, limits[0]), np.full(size, limits[1])
-        if codes is not None and ((codes < low) | (codes > high)).any():
+        # The codes are float32, so the limits are compared as such.
+        if codes is not None and ((codes < low.astype("f4")) | (codes > high.astype("f4"))).any():
             raise ValueError(
                 f"limits must hold all codes, got {limits.tolist()} "
                 f"for codes from {codes.min():.3g} to {codes.max():.3g}"

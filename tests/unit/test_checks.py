@@ -56,7 +56,16 @@ def test_contradictory_claims_are_refused(bounds):
         ck.expect("x", 1, **bounds)
 
 
-@pytest.mark.parametrize("value", [None, "0.03", True, np.zeros(2), {}])
+def test_equal_refuses_an_array_and_bounds_must_be_finite():
+    with pytest.raises(TypeError, match="got an array"):
+        ck.expect("x", np.zeros(2), equal=0)
+    with pytest.raises(ValueError, match="below must be finite, got inf"):
+        ck.expect("x", 1, below=math.inf)
+    with pytest.raises(ValueError, match="above must be finite, got nan"):
+        ck.expect("x", 1, above=math.nan)
+
+
+@pytest.mark.parametrize("value", [None, "0.03", True, np.zeros(2), np.zeros(1), {}])
 def test_only_numbers_are_compared_with_bounds(value):
     with pytest.raises(TypeError, match="value must be a number"):
         ck.expect("x", value, below=1)

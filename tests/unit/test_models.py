@@ -68,6 +68,16 @@ def test_images_keep_their_shape():
     assert ae.reconstruct(np.zeros((3, 4, 4, 1))).shape == (3, 4, 4, 1)
 
 
+def test_images_of_any_size():
+    convolution = keras.layers.Conv2D(1, 3, padding="same")
+    encoder = keras.Sequential([keras.Input((None, None, 1)), convolution])
+    decoder = keras.Sequential([keras.Input((None, None, 1)), keras.layers.Conv2D(1, 1)])
+    ae = ck.models.Autoencoder(encoder, decoder)
+    assert ae.reconstruct(np.zeros((2, 5, 7, 1))).shape == (2, 5, 7, 1)
+    with pytest.raises(ValueError, match=r"shape \(n, any, any, 1\), got shape \(2, 5, 7, 3\)"):
+        ae.encode(np.zeros((2, 5, 7, 3)))
+
+
 @pytest.mark.parametrize(
     ("h", "message"),
     [
@@ -103,5 +113,7 @@ def test_halves_that_do_not_meet_are_refused():
     with pytest.raises(ValueError, match="decoder must be built"):
         ck.models.Autoencoder(encoder, keras.Sequential([keras.layers.Dense(6)]))
     a, b = keras.Input((2,)), keras.Input((2,))
-    with pytest.raises(ValueError, match="decoder must have one input and one output, got 2 and 1"):
+    with pytest.raises(
+        ValueError, match=r"decoder must be .* one input and one output, got 2 and 1"
+    ):
         ck.models.Autoencoder(encoder, keras.Model([a, b], keras.layers.Dense(6)(a + b)))

@@ -96,6 +96,8 @@ def test_an_image_keeps_its_own_colours():
         (lambda: ck.plots.latent_scatter(codes, labels[:3]), ValueError, "labels must be 12"),
         (lambda: ck.plots.latent_scatter(codes, labels + 5), ValueError, "from 0 to 9"),
         (lambda: ck.plots.latent_manifold(lambda z: z, (1, 0), (0, 1)), ValueError, "h1 must be"),
+        (lambda: ck.plots.latent_manifold(lambda z: z, (0, 1, 2), (0, 1)), ValueError, "h1 must"),
+        (lambda: ck.plots.latent_manifold(lambda z: z, (0, 1), (0, 1), n=1), ValueError, "n must"),
         (lambda: ck.plots.loss_curves({"a": {"acc": [1]}}), ValueError, "no logged 'loss'"),
         (lambda: ck.plots.hourglass([784, 2]), ValueError, "at least three"),
     ],
@@ -103,3 +105,4 @@ def test_an_image_keeps_its_own_colours():
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+    assert plt.get_fignums() == []  # no empty figure is left for the notebook to show

@@ -121,19 +121,14 @@ def test_python_too_old_is_said_in_one_sentence(monkeypatch):
         runpy.run_path(str(ROOT / "coursekit" / "__init__.py"))
 
 
-@pytest.fixture
-def no_device_scope_left():
-    yield
-    runtime._on_cpu.close()
-
-
-@pytest.mark.usefixtures("no_device_scope_left")
 def test_a_gpu_that_fails_is_reported_and_the_cpu_used(monkeypatch, capsys):
     def fail():
         raise RuntimeError("CUDA_ERROR_OUT_OF_MEMORY\nmore lines")
 
+    hidden = []  # hiding it for good would reach the tests that follow
     monkeypatch.setattr(runtime, "_list_gpus", lambda: ["gpu:0"])
     monkeypatch.setattr(runtime, "_try_gpu", fail)
+    monkeypatch.setattr(runtime, "_hide_gpus", lambda: hidden.append(True))
     run = ck.setup()
     said = capsys.readouterr().out
     assert run.device == "CPU"
@@ -141,12 +136,18 @@ def test_a_gpu_that_fails_is_reported_and_the_cpu_used(monkeypatch, capsys):
     assert "A GPU is present but does not work (RuntimeError: CUDA_ERROR_OUT_OF_MEMORY)" in said
     assert "so the CPU is used." in said
     assert float(keras.ops.sum(keras.ops.ones(3))) == 3
+    assert hidden == [True]
 
 
 def test_a_gpu_that_works_is_taken(monkeypatch, capsys):
     monkeypatch.setattr(runtime, "_list_gpus", lambda: ["gpu:0"])
     monkeypatch.setattr(runtime, "_try_gpu", lambda: None)
+    asked = []
+    if keras.config.backend() == "tensorflow":
+        config = runtime.tf.config.experimental
+        monkeypatch.setattr(config, "enable_op_determinism", lambda: asked.append(True))
     run = ck.setup()
+    assert bool(asked) == (keras.config.backend() == "tensorflow")
     assert run.device == "GPU"
     assert run.epochs(cpu=2, gpu=9) == 9
     assert "GPU, seed 0" in capsys.readouterr().out
@@ -195,6 +196,37 @@ def test_other_numbers_of_epochs_are_refused(epochs):
         run.epochs(cpu=epochs, gpu=1)
     with pytest.raises(ValueError, match="gpu must be a whole number of epochs from 1"):
         run.epochs(cpu=1, gpu=epochs)
+
+
+def test_hiding_the_gpu_after_the_start_puts_operations_on_the_cpu(monkeypatch):
+    def too_late(*args):
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    if keras.config.backend() == "tensorflow":
+        monkeypatch.setattr(runtime.tf.config, "set_visible_devices", too_late)
+    runtime._hide_gpus()
+    try:
+        assert "cpu" in str(keras.ops.ones(3).device).lower()
+    finally:
+        runtime._on_cpu.close()
+
+
+def test_progress_in_a_notebook_ends_as_plain_text(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data)
+
+    monkeypatch.setattr(runtime, "_display_handle", Handle)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    x = np.ones((8, 3))
+    model.fit(x, x[:, :1], epochs=5, initial_epoch=3, verbose=0, callbacks=[ck.Progress("λ < 1")])
+    assert 'value="0.000"' in shown[0]["text/html"]
+    assert "λ &lt; 1: epoch 4 of 5" in shown[0]["text/html"]
+    assert set(shown[-1]) == {"text/plain"}
+    assert shown[-1]["text/plain"].startswith("λ < 1: 2 epochs, loss ")
 
 
 def test_progress_leaves_one_summary_line(capsys):

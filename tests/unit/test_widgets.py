@@ -368,3 +368,16 @@ def test_a_widget_that_needs_the_kernel_is_not_exported(tmp_path):
 def test_only_widgets_are_exported(tmp_path):
     with pytest.raises(TypeError, match="got int"):
         export_html(3, tmp_path / "page.html")
+
+
+def test_the_kernel_answers_also_where_the_decoder_fails(monkeypatch):
+    code = keras.Input((1,))
+    decoder = keras.Model(code, keras.ops.log(keras.layers.Concatenate()([code, code, code, code])))
+    explorer = LatentExplorer(decoder, limits=(0.5, 2))
+    assert explorer.needs_kernel
+    sent = []
+    monkeypatch.setattr(explorer, "send", lambda content, buffers=(): sent.append(content))
+    explorer._answer(None, {"view": 7, "z": [-1.0]}, [])
+    explorer._answer(None, {"view": 7, "z": [1.0]}, [])
+    assert sent == [{"view": 7, "error": "decoder must give finite images, got NaN or infinity"},
+                    {"view": 7}]  # fmt: skip
