@@ -37,16 +37,19 @@ def _in_course_style(draw):
 
 
 @_in_course_style
-def hourglass(units, *, names=None):
+def hourglass(units, *, names=None, code=None):
     """The layers of an autoencoder as bars whose height is the logarithm of their units.
 
     Args:
         units: units of each layer from input to reconstruction, such as (784, 2, 784).
-        names: dict from a layer's index to a name, by default x, h (the narrowest) and x̂.
+        names: dict from a layer's index to a name, by default x, h (the code) and x̂.
+        code: the code layer's index; by default the narrowest.
     """
     if len(units) < 3 or min(units) < 1:
         raise ValueError(f"units must be at least three positive layer sizes, got {units}.")
-    middle = int(np.argmin(units))
+    if code is not None and code not in range(1, len(units) - 1):
+        raise ValueError(f"code must be the index of a hidden layer, got {code!r}.")
+    middle = int(np.argmin(units)) if code is None else code
     names = {0: "input $x$", middle: "code $h$", len(units) - 1: r"reconstruction $\hat{x}$"} | (
         names or {}
     )

@@ -16,6 +16,7 @@ NOTEBOOK_METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = {"tags"}
+# Names a model that dies with the kernel.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -28,7 +29,6 @@ def execute(path):
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
-        store_widget_state=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
@@ -37,7 +37,9 @@ def execute(path):
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":
                 raise SystemExit(f"{path}, cell {cell.id}: standard error says\n{output.text}")
-            output.get("data", {}).pop(WIDGET_VIEW, None)  # names a model that dies with the kernel
+            data = output.get("data", {})
+            if data.pop(WIDGET_VIEW, None) and "run this cell" not in data["text/plain"]:
+                data["text/plain"] = "A slider: run this cell to move it."
             if "metadata" in output:
                 output.metadata = {}
     notebook.metadata = NOTEBOOK_METADATA
