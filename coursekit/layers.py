@@ -1,7 +1,13 @@
 """Layers that the lectures share."""
 
+import math
+import numbers
+
 import keras
+import numpy as np
 from keras import ops
+
+from coursekit import _validate
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
@@ -114,3 +120,219 @@ class TiedDense(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+
+class _Corruption(keras.layers.Layer):
+    """What the three corruption layers share: x -> x_tilde in training, x -> x otherwise.
+
+    Subclasses say how, `_corrupt(x)`, and overwrite `adapt` where they must know the images.
+    """
+
+    def __init__(self, strength, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.strength = real("strength", strength, least=0)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        """Nothing to build: no weights, and any shape will do."""
+
+    def call(self, inputs, training=False):
+        if not keras.backend.is_float_dtype(inputs.dtype):
+            raise TypeError(
+                f"{self.name} takes floating-point inputs in [0, 1], got dtype "
+                f"{keras.backend.standardize_dtype(inputs.dtype)}."
+            )
+        return self._corrupt(inputs) if training else inputs
+
+    def adapt(self, images):
+        """Measure on training images what `strength` needs to know; for this layer, nothing.
+
+        Raises:
+            ValueError: `images` do not lie in [0, 1].
+        """
+        _unit_range(images)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "strength": self.strength, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="coursekit")
+class GaussianCorruption(_Corruption):
+    """Adds Gaussian noise, x_tilde = x + sigma * eps, in training only. Lecture 07.
+
+    Every call in training draws afresh for every pixel. The three corruption layers measure their
+    strength in one unit, so that kinds of noise can be compared.
+
+    Args:
+        strength: expected squared change of a pixel, E (x_tilde - x)^2 = sigma^2, from 0.
+        clip: whether x_tilde is clipped to [0, 1], which lessens the change: `strength` is that
+            before clipping.
+        seed: whole number that makes the draws reproducible, or None.
+
+    Raises:
+        TypeError, ValueError: `strength` is no number, or negative; inputs are whole numbers.
+    """
+
+    def __init__(self, strength, *, clip=False, seed=None, **kwargs):
+        super().__init__(strength, seed=seed, **kwargs)
+        if not isinstance(clip, bool):
+            raise TypeError(f"clip must be True or False, got {clip!r}.")
+        self.clip = clip
+
+    @property
+    def sigma(self):
+        """Standard deviation of the noise."""
+        return math.sqrt(self.strength)
+
+    def _corrupt(self, x):
+        eps = keras.random.normal(ops.shape(x), dtype="float32", seed=self.seed_generator)
+        x_tilde = x + ops.cast(self.sigma * eps, x.dtype)
+        return ops.clip(x_tilde, 0.0, 1.0) if self.clip else x_tilde
+
+    def get_config(self):
+        return {**super().get_config(), "clip": self.clip}
+
+
+class _HitCorruption(_Corruption):
+    """Corruption that hits each pixel with one probability and leaves the others alone.
+
+    Subclasses say which values a hit gives, `_hit(x, uniform, probability)`, and the squared change
+    that it makes on average, `_change(mean, mean_square)` of the images' pixels.
+    """
+
+    def __init__(self, strength, *, seed=None, change_per_hit=None, **kwargs):
+        super().__init__(strength, seed=seed, **kwargs)
+        self.change_per_hit = None
+        if change_per_hit is not None:
+            self._set_change_per_hit(real("change_per_hit", change_per_hit, least=0))
+
+    def adapt(self, images):
+        """Measure `change_per_hit` on the training images, of any shape.
+
+        Call it before `fit`: a compiled training step keeps what it was compiled with.
+
+        Raises:
+            ValueError: `images` do not lie in [0, 1], or `strength` is more than hitting every
+                pixel would change.
+        """
+        images = _unit_range(images)
+        flat = images.reshape(len(images), -1)
+        # Image by image: exact enough in float32, and no copy of all training images.
+        squares = np.einsum("ij,ij->i", flat, flat, dtype="float64") / flat.shape[1]
+        self._set_change_per_hit(
+            float(self._change(images.mean(dtype="float64"), squares.mean(dtype="float64")))
+        )
+
+    def _set_change_per_hit(self, change):
+        if self.strength > change:
+            raise ValueError(
+                f"strength must be at most {change:.4g} for {type(self).__name__} on these images, "
+                f"where every pixel is hit; got {self.strength:.4g}."
+            )
+        self.change_per_hit = change
+
+    @property
+    def probability(self):
+        """Probability that a pixel is hit, strength / change_per_hit."""
+        if self.change_per_hit is None:
+            raise ValueError(
+                f"{self.name} must know the images to turn its strength into a probability: call "
+                "adapt(training_images) first, or give change_per_hit."
+            )
+        return self.strength / self.change_per_hit if self.strength else 0.0
+
+    def _corrupt(self, x):
+        # In float32 also where x is not: small probabilities need its resolution.
+        uniform = keras.random.uniform(ops.shape(x), dtype="float32", seed=self.seed_generator)
+        return self._hit(x, uniform, self.probability)
+
+    def get_config(self):
+        return {**super().get_config(), "change_per_hit": self.change_per_hit}
+
+
+@keras.saving.register_keras_serializable(package="coursekit")
+class MaskingCorruption(_HitCorruption):
+    """Sets pixels to 0 with a probability, in training only. Lecture 07.
+
+    Unlike `keras.layers.Dropout` it does not enlarge the pixels that stay. Every call in training
+    draws afresh for every pixel. The three corruption layers measure their strength in one unit,
+    so that kinds of noise can be compared.
+
+    Args:
+        strength: expected squared change of a pixel, E (x_tilde - x)^2, averaged over pixels and
+            training images, from 0.
+        seed: whole number that makes the draws reproducible, or None.
+        change_per_hit: E x^2, the squared change where every pixel is masked; usually measured by
+            ``adapt(training_images)``. Pixels are masked with the probability
+            strength / change_per_hit.
+
+    Raises:
+        TypeError, ValueError: `strength` is no number, or outside [0, change_per_hit]; inputs are
+            whole numbers; called in training before `change_per_hit` is known.
+    """
+
+    def _change(self, mean, mean_square):
+        return mean_square
+
+    def _hit(self, x, uniform, probability):
+        return ops.where(uniform < probability, ops.zeros_like(x), x)
+
+
+@keras.saving.register_keras_serializable(package="coursekit")
+class SaltAndPepperCorruption(_HitCorruption):
+    """Sets pixels to 0 or 1, with equal chance, with a probability, in training only. Lecture 07.
+
+    Every call in training draws afresh for every pixel. The three corruption layers measure their
+    strength in one unit, so that kinds of noise can be compared.
+
+    Args:
+        strength: expected squared change of a pixel, E (x_tilde - x)^2, averaged over pixels and
+            training images, from 0.
+        seed: whole number that makes the draws reproducible, or None.
+        change_per_hit: (E x^2 + E (1 - x)^2) / 2, the squared change where every pixel is hit;
+            usually measured by ``adapt(training_images)``. Pixels are hit with the probability
+            strength / change_per_hit.
+
+    Raises:
+        TypeError, ValueError: as `MaskingCorruption`.
+    """
+
+    def _change(self, mean, mean_square):
+        return 0.5 - mean + mean_square
+
+    def _hit(self, x, uniform, probability):
+        x_tilde = ops.where(uniform < probability, ops.ones_like(x), x)
+        return ops.where(uniform < probability / 2, ops.zeros_like(x), x_tilde)
+
+
+def _unit_range(images):
+    images = _validate.finite_array("images", images)
+    if images.min() < 0 or images.max() > 1:
+        raise ValueError(
+            f"images must lie in [0, 1], got {images.min():.3g} to {images.max():.3g}."
+        )
+    return images
+
+
+def real(name, value, *, least=None, above=None, below=None):
+    """Return `value` as a finite float within the bounds, or raise an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    fits = (
+        math.isfinite(value)
+        and (least is None or value >= least)
+        and (above is None or value > above)
+        and (below is None or value < below)
+    )
+    if not fits:
+        bounds = {"from": least, "above": above, "below": below}
+        allowed = " and ".join(
+            f"{word} {bound}" for word, bound in bounds.items() if bound is not None
+        )
+        raise ValueError(f"{name} must be a finite number {allowed}, got {value}.")
+    return float(value)

@@ -1,8 +1,10 @@
 """Numbers that say how good a model is."""
 
 import numpy as np
+from keras import ops
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from coursekit import _validate
+from coursekit import _validate, regularizers
 
 
 def squared_error(x, x_hat):
@@ -58,6 +60,133 @@ def principal_angles(A, B):
         cosines > np.sqrt(0.5), np.arcsin(np.minimum(sines, 1)), np.arccos(np.minimum(cosines, 1))
     )
     return np.rad2deg(angles)
+
+
+def psnr(x, x_hat):
+    """Peak signal-to-noise ratio of each image, 10 log10(1 / MSE), in decibels. Lecture 07.
+
+    Args:
+        x: images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1 or 3).
+        x_hat: their reconstructions, of the same shape. Values outside [0, 1] count as they are;
+            clip them first where a display would.
+
+    Returns:
+        (n,); infinite where both images are equal.
+
+    Raises:
+        ValueError: the shapes differ, or `x` lies outside [0, 1].
+    """
+    with np.errstate(divide="ignore"):
+        return _per_image(peak_signal_noise_ratio, x, x_hat)
+
+
+def ssim(x, x_hat):
+    """Structural similarity of each image, 1 for equal ones (Wang et al. 2004). Lecture 07.
+
+    Compares means, variances and covariance in 7-by-7 windows. Arguments and errors as `psnr`;
+    images must have at least 7 pixels a side.
+
+    Returns:
+        (n,), in [-1, 1].
+    """
+    return _per_image(structural_similarity, x, x_hat)
+
+
+def _per_image(measure, x, x_hat):
+    """`measure` of scikit-image, image by image, with colours in the last axis."""
+    x = _validate.images("x", x, unit_range=True).astype("float64")
+    x_hat = _validate.images("x_hat", x_hat).astype("float64")
+    if x.shape != x_hat.shape:
+        raise ValueError(f"x and x_hat must have one shape, got {x.shape} and {x_hat.shape}.")
+    options = {"data_range": 1}
+    if measure is structural_similarity:
+        if min(x.shape[1:3]) < 7:
+            raise ValueError(f"x must have at least 7 by 7 pixels, got {x.shape[1:3]}.")
+        options["channel_axis"] = -1 if x.ndim == 4 else None
+    return np.array([measure(a, b, **options) for a, b in zip(x, x_hat, strict=True)])
+
+
+def lifetime_sparsity(h):
+    """How selective each unit is: 0 alike for all inputs, 1 silent for all but one. Lecture 05.
+
+    (1 - (mean |h|)^2 / mean h^2) / (1 - 1/n), the means over the n inputs (Vinje and Gallant 2000,
+    after Treves and Rolls).
+
+    Args:
+        h: codes (n, m) of at least two inputs.
+
+    Returns:
+        (m,), in [0, 1]; NaN for a unit that is 0 for every input, where nothing is defined.
+
+    Raises:
+        ValueError: `h` has another shape, or is not finite.
+    """
+    return _sparsity(h, axis=0)
+
+
+def population_sparsity(h):
+    """How few units share the code of each input: 0 all alike, 1 a single one. Lecture 05.
+
+    As `lifetime_sparsity`, with the means over the m units.
+
+    Args:
+        h: codes (n, m) of at least two units.
+
+    Returns:
+        (n,), in [0, 1]; NaN for an input whose code is 0 throughout.
+
+    Raises:
+        ValueError: `h` has another shape, or is not finite.
+    """
+    return _sparsity(h, axis=1)
+
+
+def _sparsity(h, axis):
+    h = np.abs(_validate.codes("h", h).astype("float64"))
+    count = h.shape[axis]
+    if count < 2:
+        raise ValueError(
+            f"h must hold at least two {('inputs', 'units')[axis]} to tell sparse from dense, "
+            f"got shape {h.shape}."
+        )
+    with np.errstate(invalid="ignore"):  # 0 / 0: the NaN that is promised
+        alike = np.square(h.mean(axis=axis)) / np.square(h).mean(axis=axis)
+    return (1 - alike) / (1 - 1 / count)
+
+
+def jacobian_norm(encoder, x):
+    """Frobenius norm ||dh/dx||_F of an encoder's Jacobian at each input. Lecture 06.
+
+    Args:
+        encoder, x: as for `regularizers.encoder_jacobian`.
+
+    Returns:
+        (n,): square roots of `regularizers.contractive_penalty`.
+    """
+    squares = np.concatenate(list(_in_batches(regularizers.contractive_penalty, encoder, x)))
+    # Rounding can leave a Jacobian of zero with a square a hair below it.
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def jacobian_spectrum(encoder, x):
+    """Singular values of an encoder's Jacobian dh/dx at each input, largest first. Lecture 06.
+
+    Args:
+        encoder, x: as for `regularizers.encoder_jacobian`, m code units and inputs of size k.
+
+    Returns:
+        (n, min(m, k)).
+    """
+    jacobians = _in_batches(regularizers.encoder_jacobian, encoder, x)
+    return np.concatenate([np.linalg.svd(J, compute_uv=False) for J in jacobians])
+
+
+def _in_batches(function, encoder, x):
+    """`function(encoder, x)` batch by batch, as NumPy arrays of at most 64 MB each."""
+    x = _validate.finite_array("x", x, ndim=2)
+    size = max(1, 2**24 // (x.shape[1] * getattr(encoder, "output_shape", (None, 1))[-1]))
+    for start in range(0, len(x), size):
+        yield ops.convert_to_numpy(function(encoder, x[start : start + size]))
 
 
 def _orthonormal(name, matrix):

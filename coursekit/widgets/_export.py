@@ -3,11 +3,12 @@
 import base64
 import html
 import json
+import re
 from pathlib import Path
 
 import anywidget
 
-from coursekit.widgets._base import Explorer, read_sources
+from coursekit.widgets._base import CourseWidget, read_sources
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -30,14 +31,14 @@ showOnPage(document.querySelector("#widget"), {state});
 """
 
 
-def export_html(widget, path, *, title="Latent explorer", overwrite=False):
+def export_html(widget, path, *, title=None, overwrite=False):
     """Write `widget`, as it stands, to one HTML file that moves without a kernel or a network.
 
-    Returns the path written. Raises `TypeError` for anything but a widget of this package,
-    `ValueError` for a widget that asks the kernel for its images, and `FileExistsError` where
-    `path` exists and `overwrite` is false.
+    `title` is by default the widget's kind. Returns the path written. Raises `TypeError` for
+    anything but a widget of this package, `ValueError` for a widget that asks the kernel for its
+    images, and `FileExistsError` where `path` exists and `overwrite` is false.
     """
-    if not isinstance(widget, Explorer):
+    if not isinstance(widget, CourseWidget):
         raise TypeError(f"widget must be one of coursekit.widgets, got {type(widget).__name__}")
     if widget.needs_kernel:
         raise ValueError(
@@ -45,6 +46,8 @@ def export_html(widget, path, *, title="Latent explorer", overwrite=False):
             "so it cannot move on a static page"
         )
     path = Path(path)
+    if title is None:
+        title = re.sub("(?<!^)(?=[A-Z])", " ", type(widget).__name__).capitalize()
     shared = {*anywidget.AnyWidget.class_traits(sync=True), "_esm", "_css", "_anywidget_id"}
     state = widget.get_state([key for key in widget.keys if key not in shared])
     page = _PAGE.format(

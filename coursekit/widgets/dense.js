@@ -1,4 +1,4 @@
-// Dense decoders in the browser. `_base.py` joins this file with the other parts and with one
+// Dense models in the browser. `_base.py` joins this file with the other parts and with one
 // widget's own file into the single module that anywidget loads: names are shared, not imported.
 
 /** All terms of this series have x's sign, so nothing cancels: exact to the last digits. */
@@ -71,14 +71,14 @@ function elementwise(activation) {
 }
 
 /**
- * The decoder z => image as a flat array, from the steps and weights that `read_decoder` wrote.
+ * The model x => output as a flat array, from the steps and weights that `read_dense` wrote.
  * The array returned is written over by the next call.
  */
-function denseDecoder(steps, weights) {
+function denseModel(steps, weights) {
   let offset = 0;
   const take = (count) => weights.subarray(offset, (offset += count));
   const layers = steps.map((step) =>
     step.kind in LAYERS ? LAYERS[step.kind](step, take) : elementwise(ACTIVATIONS[step.kind](step)),
   );
-  return (z) => layers.reduce((values, layer) => layer(values), Float64Array.from(z));
+  return (x) => layers.reduce((values, layer) => layer(values), Float64Array.from(x));
 }

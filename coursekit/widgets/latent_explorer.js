@@ -3,20 +3,6 @@
 const PLAY_MS = 2500;
 const UNLABELED = "#717581";
 
-/**
- * decode(z, show) for the way of evaluation that the model names; `show` gets the pixel values,
- * `say` what went wrong in the kernel, or nothing.
- */
-function decoderOf(model, listen, say) {
-  const evaluation = model.get("evaluation");
-  if (evaluation === "browser") {
-    const weights = readBytes(model.get("_weights"), Float32Array);
-    const decode = denseDecoder(model.get("_steps"), weights);
-    return (z, show) => show(decode(z));
-  }
-  return evaluation === "grid" ? gridDecoder(model) : kernelDecoder(model, listen, say);
-}
-
 /** Between the four nearest images of the grid, bilinearly. */
 function gridDecoder(model) {
   const grid = readBytes(model.get("_grid"), Uint8Array);
@@ -42,42 +28,12 @@ function gridDecoder(model) {
   };
 }
 
-/** Asks Python; one request at a time, and after each answer only the newest code. */
-function kernelDecoder(model, listen, say) {
-  const view = Math.random();
-  let busy = false;
-  let next = null;
-  let draw;
-  const ask = () => {
-    busy = true;
-    model.send({ view, z: next });
-    next = null;
-  };
-  listen("msg:custom", (message, [buffer] = []) => {
-    if (message.view !== view) return;
-    say(message.error);
-    if (buffer) draw(readBytes(buffer, Float32Array));
-    busy = false;
-    if (next) ask();
-  });
-  return (z, show) => {
-    next = z;
-    draw = show;
-    if (!busy) ask();
-  };
-}
-
-function gaussian() {
-  const radius = Math.sqrt(-2 * Math.log(1 - Math.random()));
-  return radius * Math.cos(2 * Math.PI * Math.random());
-}
-
 /** One Gaussian draw per unit, with the codes' mean and spread, within the limits. */
 function randomCode(model) {
   const [center, spread] = [model.get("_center"), model.get("_spread")];
   return model.get("_limits").map(([low, high], unit) => {
     let value;
-    do value = center[unit] + spread[unit] * gaussian();
+    do value = center[unit] + spread[unit] * gaussian(Math.random(), Math.random());
     while (value < low || value > high);
     return value;
   });
@@ -94,11 +50,7 @@ function nearestCode(z, codes) {
 }
 
 function render({ model, el }) {
-  const undo = [];
-  const listen = (event, listener) => {
-    model.on(event, listener);
-    undo.push(() => model.off(event, listener));
-  };
+  const { listen, stopListening } = listener(model);
   const size = model.get("z").length;
   const codes = readBytes(model.get("_codes"), Float32Array);
   const rows = readBytes(model.get("_rows"), Int32Array);
@@ -106,7 +58,8 @@ function render({ model, el }) {
   const palette = model.get("_legend").map(([, color]) => color);
   const colors = Array.from(rows, (_, i) => palette[classes[i]] ?? UNLABELED);
   const say = (error) => (small.textContent = error ?? model.get("notice"));
-  const decode = decoderOf(model, listen, say);
+  const grid = model.get("evaluation") === "grid";
+  const decode = grid ? gridDecoder(model) : evaluator(model, listen, say);
   let z = model.get("z");
   let playing = 0;
 
@@ -256,7 +209,7 @@ function render({ model, el }) {
   showAll();
   return () => {
     cancelAnimationFrame(playing);
-    undo.forEach((off) => off());
+    stopListening();
   };
 }
 

@@ -2,14 +2,13 @@
 
 import math
 
-import keras
 import numpy as np
 import traitlets as t
 
 from coursekit import _validate
 from coursekit.plots import PALETTE
-from coursekit.widgets._base import Explorer, read_sources
-from coursekit.widgets._decoder import UnsupportedLayer, read_decoder
+from coursekit.widgets._base import ModelWidget, by_kernel, read_sources
+from coursekit.widgets._dense import input_shape
 
 MOST_POINTS = 5_000  # more are slow to send and cover each other
 GRID_BYTES = 1_500_000
@@ -30,7 +29,7 @@ _CODE_SYNC = {
 }
 
 
-class LatentExplorer(Explorer):
+class LatentExplorer(ModelWidget):
     """The image decoded from a code that is dragged on a plane, or slid unit by unit.
 
     `decoder` is a built Keras model from codes (n, m) to images. `codes` (k, m) are the encoded
@@ -50,7 +49,8 @@ class LatentExplorer(Explorer):
     what the decoder makes of `z`. A drag reaches Python once, at its end. Lectures 00 and 02.
     """
 
-    _esm = read_sources("dense.js", "parts.js", "latent_explorer.js")
+    _esm = read_sources("parts.js", "dense.js", "evaluate.js", "latent_explorer.js")
+    _role = "decoder"
 
     z = Code().tag(**_CODE_SYNC)
     a = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
@@ -59,10 +59,6 @@ class LatentExplorer(Explorer):
     example = t.Int(None, allow_none=True).tag(sync=True)
     #: The two units, counted from 0, that span the plane.
     units = t.List(t.Int()).tag(sync=True)
-    #: "browser", "grid" or "kernel".
-    evaluation = t.Unicode().tag(sync=True)
-    #: What the widget says in small print; empty where there is nothing to say.
-    notice = t.Unicode().tag(sync=True)
 
     _home = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
     _image_shape = t.List().tag(sync=True)
@@ -74,8 +70,6 @@ class LatentExplorer(Explorer):
     _rows = t.Bytes().tag(sync=True)
     _classes = t.Bytes().tag(sync=True)
     _legend = t.List().tag(sync=True)
-    _steps = t.List().tag(sync=True)
-    _weights = t.Bytes().tag(sync=True)
     _grid = t.Bytes().tag(sync=True)
 
     def __init__(
@@ -89,8 +83,8 @@ class LatentExplorer(Explorer):
         example=0,
         evaluate="auto",
     ):
+        self._take(decoder)
         self._size = _code_size(decoder, codes)
-        self._decoder = decoder
         if codes is not None:
             codes = _validate.codes("codes", codes, self._size).astype("<f4")
         self.codes = codes
@@ -103,16 +97,15 @@ class LatentExplorer(Explorer):
             center, spread = self.codes.mean(axis=0), self.codes.std(axis=0)
             home = _row(self.codes, example)
         start = center if home is None else home
-        self._shape = _image_shape(_decode(decoder, start[None])[0].shape, image_shape)
+        self._shape = _image_shape(self._evaluate(start[None])[0].shape, image_shape)
         order = np.argsort(-spread, kind="stable").tolist()
-        evaluation, how, why = self._choose(evaluate, limits)
+        how = self._choose(evaluate, limits)
         rows, thinned = _thinned(self.codes, example)
         super().__init__(
             z=start,
             example=example,
             units=sorted(order[:2]),
-            evaluation=evaluation,
-            notice=" ".join(filter(None, [why, thinned])),
+            notice=" ".join(filter(None, [how.pop("notice", ""), thinned])),
             _home=home,
             _image_shape=[*self._shape[:2], *(self._shape[2:] or (1,))],
             _limits=limits,
@@ -125,31 +118,17 @@ class LatentExplorer(Explorer):
             _legend=legend,
             **how,
         )
-        self.on_msg(self._answer)
-
-    @property
-    def needs_kernel(self):
-        return self.evaluation == "kernel"
 
     @property
     def image(self):
         """The decoder's image of `z`: (h, w) or (h, w, 3), float32, nothing clipped."""
-        return _decode(self._decoder, self.z[None])[0].reshape(self._shape)
+        return self._evaluate(self.z[None])[0].reshape(self._shape)
 
     def _choose(self, evaluate, limits):
-        """Who evaluates the decoder, the traits that it needs, and what to say about it."""
-        allowed = ("auto", "browser", "grid", "kernel")
-        if evaluate not in allowed:
-            raise ValueError(f"evaluate must be one of {allowed}, got {evaluate!r}")
-        because = ""
-        if evaluate in ("auto", "browser"):
-            try:
-                steps, weights = read_decoder(self._decoder)
-                return "browser", {"_steps": steps, "_weights": weights.tobytes()}, ""
-            except UnsupportedLayer as refused:
-                if evaluate == "browser":
-                    raise
-                because = f" ({refused})"
+        """The traits by which the decoder is evaluated, and what to say about it."""
+        how, because = self._in_browser(evaluate, ("auto", "browser", "grid", "kernel"))
+        if how:
+            return how
         side = min(GRID_SIDES[1], math.isqrt(GRID_BYTES // math.prod(self._shape)))
         possible = self._size == 2 and side >= GRID_SIDES[0]
         if evaluate == "grid" and not possible:
@@ -159,14 +138,13 @@ class LatentExplorer(Explorer):
             )
         if evaluate != "kernel" and possible:
             said = f"Interpolated from a grid of {side} × {side} decoded images{because}."
-            return "grid", {"_grid": self._decoded_grid(limits, side)}, said
-        said = f"Decoded by the kernel, so it moves only while the kernel is free{because}."
-        return "kernel", {}, said
+            return {"evaluation": "grid", "_grid": self._decoded_grid(limits, side), "notice": said}
+        return by_kernel("Decoded", because)
 
     def _decoded_grid(self, limits, side):
         first, second = (np.linspace(*pair, side) for pair in limits)
         codes = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
-        images = np.concatenate([_decode(self._decoder, part) for part in np.split(codes, side)])
+        images = np.concatenate([self._evaluate(part) for part in np.split(codes, side)])
         return np.rint(255 * np.clip(images, 0, 1)).astype("uint8").tobytes()
 
     def _checked_code(self, name, value):
@@ -216,37 +194,13 @@ class LatentExplorer(Explorer):
         if self.codes is not None:
             self._home = self.codes[change["new"]]
 
-    def _answer(self, _, content, buffers):
-        try:
-            image = _decode(self._decoder, self._checked_code("z", content["z"])[None])
-        except ValueError as error:  # without an answer the browser would wait for good
-            self.send({"view": content["view"], "error": str(error)})
-        else:
-            self.send({"view": content["view"]}, [image.astype("<f4").tobytes()])
-
-
-def _decode(decoder, codes):
-    images = decoder(np.asarray(codes, dtype="float32"), training=False)
-    images = keras.ops.convert_to_numpy(images)
-    if not np.isfinite(images).all():
-        raise ValueError("decoder must give finite images, got NaN or infinity")
-    return images
+    def _checked_input(self, z):
+        return self._checked_code("z", z)
 
 
 def _code_size(decoder, codes):
-    if not isinstance(decoder, keras.Model):
-        raise TypeError(f"decoder must be a Keras model, got {type(decoder).__name__}")
-    inputs, outputs = (getattr(decoder, ends, None) or () for ends in ("inputs", "outputs"))
-    if len(inputs) > 1 or len(outputs) > 1:
-        raise ValueError(
-            "decoder must have one input and one output, "
-            f"got {len(inputs)} inputs and {len(outputs)} outputs"
-        )
-    for weight in decoder.weights:
-        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
-            raise ValueError(f"decoder must have finite weights, got others in {weight.path!r}")
-    if inputs:
-        shape = tuple(inputs[0].shape)
+    shape = input_shape(decoder)
+    if shape is not None:
         if len(shape) != 2 or shape[1] is None:
             raise ValueError(f"decoder must take codes of shape (n, m), got {shape}")
         return shape[1]

@@ -20,6 +20,19 @@ function readBytes(view, Type) {
   return new Type(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 }
 
+/** `listen(event, listener)` to the model, and `stopListening()` when the view goes. */
+function listener(model) {
+  const undo = [];
+  const listen = (event, heard) => {
+    model.on(event, heard);
+    undo.push(() => model.off(event, heard));
+  };
+  return { listen, stopListening: () => undo.forEach((off) => off()) };
+}
+
+/** Of two numbers evenly drawn from [0, 1), one of the standard normal distribution. */
+const gaussian = (u, v) => Math.sqrt(-2 * Math.log(1 - u)) * Math.cos(2 * Math.PI * v);
+
 const clamp = (value, [low, high]) => Math.min(Math.max(value, low), high);
 
 /** Unit 0 is z₁. */
@@ -227,24 +240,24 @@ class Plane {
 
 /** A named slider: `onMove(value)` while it is held, `onEnd()` when it is let go. */
 class Slider {
-  constructor({ name, onMove, onEnd }) {
+  constructor({ name, hint = "", step = "any", onMove, onEnd }) {
     this.input = make("input", {
       type: "range",
-      step: "any",
+      step,
       "aria-label": name,
       "data-lm-suppress-shortcuts": "true",
     });
     this.value = make("span", { class: "ck-value", "aria-hidden": "true" });
     const row = [make("span", { class: "ck-unit" }, name), this.input, this.value];
-    this.element = make("label", { class: "ck-slider" }, ...row);
+    this.element = make("label", { class: "ck-slider", title: hint }, ...row);
     this.input.addEventListener("input", () => onMove(this.input.valueAsNumber));
     this.input.addEventListener("change", onEnd);
   }
 
-  show(value, [low, high]) {
+  show(value, [low, high], text = number(value)) {
     Object.assign(this.input, { min: low, max: high, value });
-    this.value.textContent = number(value);
-    this.input.setAttribute("aria-valuetext", number(value));
+    this.value.textContent = text;
+    this.input.setAttribute("aria-valuetext", text);
   }
 }
 

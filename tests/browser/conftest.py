@@ -53,5 +53,5 @@ def jupyter(chromium, tmp_path_factory):
 
 @pytest.fixture
 def pixels():
-    """What stands on the page's image canvas: one list of R, G, B, A per page."""
-    return lambda page: page.locator(".ck-image").evaluate(PIXELS)
+    """What stands on one of the page's image canvases: R, G, B, A of every pixel."""
+    return lambda page, nth=0: page.locator(".ck-image").nth(nth).evaluate(PIXELS)

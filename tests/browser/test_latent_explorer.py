@@ -12,10 +12,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from static_pages import gray, levels, static_page
 
-from coursekit.widgets import LatentExplorer, export_html
+from coursekit.widgets import LatentExplorer
 from coursekit.widgets._base import read_sources
-from coursekit.widgets._decoder import read_decoder
+from coursekit.widgets._dense import read_dense
 
 layers = keras.layers
 LECTURE = Path(__file__).resolve().parents[2] / "notebooks" / "02_basic_autoencoder.ipynb"
@@ -50,18 +51,6 @@ explorer
 """
 # What the canvas must hold where `explorer` is: gray levels as the screen rounds them.
 LEVELS = "np.rint(255 * np.clip(explorer.image, 0, 1)).astype(int).ravel().tolist()"
-
-
-def gray(pixels):
-    red, green, blue, alpha = np.array(pixels).reshape(-1, 4).T
-    assert (red == green).all()
-    assert (red == blue).all()
-    assert (alpha == 255).all()
-    return red
-
-
-def levels(image):
-    return np.rint(255 * np.clip(image, 0, 1)).ravel()
 
 
 def place(page, across, up):
@@ -143,12 +132,12 @@ def test_the_browser_computes_what_keras_computes(page, name):
     keras.utils.set_random_seed(0)
     decoder = keras.Sequential([keras.Input((2,)), *DECODERS[name]])
     codes = np.random.default_rng(0).normal(size=(200, 2)).astype("float32") * 3
-    steps, weights = read_decoder(decoder)
+    steps, weights = read_dense(decoder)
     images = page.evaluate(
         f"""([steps, weights, codes]) => {{
           {read_sources("dense.js")}
           const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
-          const decode = denseDecoder(steps, new Float32Array(bytes.buffer));
+          const decode = denseModel(steps, new Float32Array(bytes.buffer));
           return JSON.stringify(codes.map((z) => Array.from(decode(z))));
         }}""",
         [steps, base64.b64encode(weights.tobytes()).decode(), codes.tolist()],
@@ -159,15 +148,6 @@ def test_the_browser_computes_what_keras_computes(page, name):
 
 
 # A static page, the network cut off
-
-
-def static_page(page, path, widget):
-    page.context.set_offline(True)
-    requests = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(export_html(widget, path).as_uri())
-    page.locator(".ck-image").wait_for()
-    assert requests == [path.as_uri()]
 
 
 @pytest.fixture

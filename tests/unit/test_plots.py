@@ -8,6 +8,7 @@ import coursekit as ck
 x = np.random.default_rng(0).random((12, 784), dtype="float32")
 codes = np.random.default_rng(1).normal(size=(12, 2))
 labels = np.arange(12) % 10
+y = np.linspace(0, 1, 12)
 
 
 def drawn(figure, axis=0):
@@ -25,6 +26,7 @@ def figures():
         "latent_scatter": ck.plots.latent_scatter(codes, labels, marks={"here": (0, 0)}),
         "latent_manifold": ck.plots.latent_manifold(lambda z: z @ np.ones((2, 9)), (0, 1), (0, 1)),
         "loss_curves": ck.plots.loss_curves({"a": {"loss": [2, 1], "val_loss": [2, 1.5]}}),
+        "scatter_panels": ck.plots.scatter_panels({"flat": codes, "space": x[:, :3]}, y, label="s"),
     }
 
 
@@ -75,6 +77,28 @@ def test_a_label_keeps_its_colour():
     assert colour_of_6(codes, labels) == colour_of_6(codes[:2], np.array([6, 1]))
 
 
+def test_the_hourglass_marks_the_code_that_is_named():
+    def units_of_the_code(figure):
+        (ax,) = figure.axes
+        marked = next(t for t in ax.texts if t.get_text().startswith("code"))
+        at = marked.get_position()[0]
+        counts = {t.get_position()[0]: t.get_text() for t in ax.texts if t.get_text().isdigit()}
+        return counts[at]
+
+    assert units_of_the_code(ck.plots.hourglass([196, 30, 2, 256, 196])) == "2"
+    assert units_of_the_code(ck.plots.hourglass([196, 256, 190], code=1)) == "256"
+
+
+def test_panels_show_the_same_points_in_the_same_colours():
+    figure = ck.plots.scatter_panels({"a": codes, "b": codes[:, ::-1]}, y, label="arc length")
+    left, right = (ax.collections[0] for ax in figure.axes[:2])
+    np.testing.assert_array_equal(left.get_offsets(), codes)
+    np.testing.assert_array_equal(right.get_offsets(), codes[:, ::-1])
+    for drawn_points in (left, right):
+        np.testing.assert_array_equal(drawn_points.get_array(), y)
+    assert figure.axes[-1].get_ylabel() == "arc length"
+
+
 def test_an_image_keeps_its_own_colours():
     colour = np.random.default_rng(0).random((2, 5, 7, 3))
     np.testing.assert_array_equal(drawn(ck.plots.image_grid(colour)), colour[0])
@@ -100,6 +124,10 @@ def test_an_image_keeps_its_own_colours():
         (lambda: ck.plots.latent_manifold(lambda z: z, (0, 1), (0, 1), n=1), ValueError, "n must"),
         (lambda: ck.plots.loss_curves({"a": {"acc": [1]}}), ValueError, "no logged 'loss'"),
         (lambda: ck.plots.hourglass([784, 2]), ValueError, "at least three"),
+        (lambda: ck.plots.hourglass([9, 2, 9], code=2), ValueError, "code must be the index"),
+        (lambda: ck.plots.scatter_panels({}, y, label="s"), TypeError, "panels must be a dict"),
+        (lambda: ck.plots.scatter_panels({"a": x}, y, label="s"), ValueError, r"\(12, 2 or 3\)"),
+        (lambda: ck.plots.scatter_panels({"a": codes}, y[:5], label="s"), ValueError, "a must"),
     ],
 )
 def test_bad_input_is_named(call, error, message):

@@ -289,7 +289,7 @@ def test_a_convolutional_decoder_of_many_units_asks_the_kernel():
     assert "kernel" in explorer.notice
     answers = []
     explorer.send = lambda content, buffers: answers.append((content, buffers))
-    explorer._handle_custom_msg({"view": 0.5, "z": [1.0, 2.0, 3.0]}, [])
+    explorer._handle_custom_msg({"view": 0.5, "input": [1.0, 2.0, 3.0]}, [])
     [(content, [buffer])] = answers
     assert content == {"view": 0.5}
     explorer.z = [1, 2, 3]
@@ -377,7 +377,7 @@ def test_the_kernel_answers_also_where_the_decoder_fails(monkeypatch):
     assert explorer.needs_kernel
     sent = []
     monkeypatch.setattr(explorer, "send", lambda content, buffers=(): sent.append(content))
-    explorer._answer(None, {"view": 7, "z": [-1.0]}, [])
-    explorer._answer(None, {"view": 7, "z": [1.0]}, [])
+    explorer._answer(None, {"view": 7, "input": [-1.0]}, [])
+    explorer._answer(None, {"view": 7, "input": [1.0]}, [])
     assert sent == [{"view": 7, "error": "decoder must give finite images, got NaN or infinity"},
                     {"view": 7}]  # fmt: skip

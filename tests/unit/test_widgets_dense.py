@@ -1,4 +1,4 @@
-"""The steps read from a Keras decoder; the browser tests evaluate them in Chromium."""
+"""The steps read from a dense Keras model; the browser tests evaluate them in Chromium."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coursekit.widgets import LatentExplorer
-from coursekit.widgets._decoder import UnsupportedLayer, read_decoder
+from coursekit.widgets._dense import UnsupportedLayer, read_dense
 
 layers = keras.layers
 
@@ -18,7 +18,7 @@ def sequential(*parts, size=3):
 
 def test_kernels_and_biases_are_written_in_order():
     model = sequential(layers.Dense(4, "tanh"), layers.Dense(2, use_bias=False))
-    steps, weights = read_decoder(model)
+    steps, weights = read_dense(model)
     assert steps == [
         {"kind": "dense", "inputs": 3, "outputs": 4},
         {"kind": "tanh"},
@@ -35,7 +35,7 @@ def test_batch_normalization_is_a_scale_and_a_shift():
     model = sequential(layer)
     gamma, beta, mean, variance = np.random.default_rng(0).uniform(0.5, 2, (4, 3))
     layer.set_weights([gamma, beta, mean, variance])
-    steps, weights = read_decoder(model)
+    steps, weights = read_dense(model)
     assert steps == [{"kind": "affine", "size": 3}]
     scale, shift = weights.reshape(2, 3)
     x = np.array([[1.0, -2.0, 3.0]], "float32")
@@ -47,7 +47,7 @@ def test_nested_and_functional_models_are_unfolded():
     inner = sequential(layers.Dense(4, "relu"), layers.Dropout(0.5))
     code = keras.Input((3,))
     model = keras.Model(code, layers.Dense(9)(layers.Activation("gelu")(inner(code))))
-    kinds = [step["kind"] for step in read_decoder(model)[0]]
+    kinds = [step["kind"] for step in read_dense(model)[0]]
     assert kinds == ["dense", "leaky_relu", "gelu", "dense"]
 
 
@@ -56,7 +56,7 @@ def test_the_tail_of_an_autoencoder_can_be_read():
     code = layers.Dense(3, name="code")(x)
     autoencoder = keras.Model(x, layers.Dense(9, "sigmoid", name="x_hat")(code))
     decoder = keras.Model(code, autoencoder.output)
-    _, weights = read_decoder(decoder)
+    _, weights = read_dense(decoder)
     kernel, bias = autoencoder.get_layer("x_hat").get_weights()
     np.testing.assert_array_equal(weights, np.concatenate([kernel.ravel(), bias]))
 
@@ -110,7 +110,7 @@ def bare_operation():
 )
 def test_what_the_browser_cannot_evaluate_is_refused_by_name(model, message):
     with pytest.raises(UnsupportedLayer, match=message):
-        read_decoder(model)
+        read_dense(model)
 
 
 def test_the_explorer_refuses_too_when_told_to_use_the_browser():

@@ -1,9 +1,12 @@
-"""Reads a dense Keras decoder into the steps that `dense.js` evaluates."""
+"""Reads a dense Keras model into the steps that `dense.js` evaluates."""
 
 import functools
 
 import keras
 import numpy as np
+
+from coursekit import layers
+from coursekit.models import Autoencoder
 
 # What each activation may carry besides its input, with the value Keras takes when it is absent.
 _ACTIVATIONS = {
@@ -21,17 +24,20 @@ _IDENTITY_AT_INFERENCE = (
     keras.layers.GaussianNoise,
     keras.layers.Flatten,
     keras.layers.Reshape,
+    layers.GaussianCorruption,
+    layers.MaskingCorruption,
+    layers.SaltAndPepperCorruption,
 )
 
 
 class UnsupportedLayer(ValueError):
-    """The decoder holds a layer that the browser cannot evaluate; the message names it."""
+    """The model holds a layer that the browser cannot evaluate; the message names it."""
 
     def __init__(self, layer, why="is not among those the browser evaluates"):
         super().__init__(f"{type(layer).__name__} {layer.name!r} {why}")
 
 
-def read_decoder(model):
+def read_dense(model):
     """Steps and weights of `model`, a chain of dense layers, as the browser evaluates them.
 
     Returns a list of JSON-ready steps, each with its `kind`, and one float32 array holding the
@@ -40,7 +46,7 @@ def read_decoder(model):
     """
     steps, numbers = [], []
     chain = _chain(model)
-    shape = tuple(model.inputs[0].shape)
+    shape = input_shape(model)
     for layer in chain:
         if not isinstance(layer, keras.layers.Layer):  # a bare keras.ops operation
             raise UnsupportedLayer(layer)
@@ -54,8 +60,18 @@ def read_decoder(model):
     return steps, np.concatenate([*flat, np.empty(0, "float32")])
 
 
+def input_shape(model):
+    """The shape of a batch that `model` takes, or None where it does not tell."""
+    if type(model) is Autoencoder:
+        return input_shape(model.encoder)
+    inputs = getattr(model, "inputs", None)
+    return tuple(inputs[0].shape) if inputs else None
+
+
 def _chain(model):
     """The model's layers from its input to its output, nested models unfolded."""
+    if type(model) is Autoencoder:
+        return _chain(model.encoder) + _chain(model.decoder)
     own = [cls for cls in type(model).__mro__ if cls.__module__.split(".")[0] != "keras"]
     if any("call" in vars(cls) for cls in own):  # it may do anything: the layers do not tell
         raise UnsupportedLayer(model, "has a `call` of its own")
