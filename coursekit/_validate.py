@@ -1,6 +1,7 @@
 """The checks of arguments that several modules share; each names the argument at fault."""
 
 import math
+import numbers
 
 import numpy as np
 
@@ -18,6 +19,25 @@ def finite_array(name, value, *, ndim=None):
         bad = int(array.size - np.isfinite(array).sum())
         raise ValueError(f"{name} must be finite, but {bad:,} of {array.size:,} values are not.")
     return array
+
+
+def real(name, value, *, least=None, above=None, below=None):
+    """Return `value` as a finite float within the bounds, or raise an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    fits = (
+        math.isfinite(value)
+        and (least is None or value >= least)
+        and (above is None or value > above)
+        and (below is None or value < below)
+    )
+    if not fits:
+        bounds = {"from": least, "above": above, "below": below}
+        allowed = " and ".join(
+            f"{word} {bound}" for word, bound in bounds.items() if bound is not None
+        )
+        raise ValueError(f"{name} must be a finite number {allowed}, got {value}.")
+    return float(value)
 
 
 def images(name, value, *, unit_range=False):

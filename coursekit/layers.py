@@ -1,7 +1,6 @@
 """Layers that the lectures share."""
 
 import math
-import numbers
 
 import keras
 import numpy as np
@@ -130,7 +129,7 @@ class _Corruption(keras.layers.Layer):
 
     def __init__(self, strength, *, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.strength = real("strength", strength, least=0)
+        self.strength = _validate.real("strength", strength, least=0)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
@@ -209,7 +208,7 @@ class _HitCorruption(_Corruption):
         super().__init__(strength, seed=seed, **kwargs)
         self.change_per_hit = None
         if change_per_hit is not None:
-            self._set_change_per_hit(real("change_per_hit", change_per_hit, least=0))
+            self._set_change_per_hit(_validate.real("change_per_hit", change_per_hit, least=0))
 
     def adapt(self, images):
         """Measure `change_per_hit` on the training images, of any shape.
@@ -317,22 +316,3 @@ def _unit_range(images):
             f"images must lie in [0, 1], got {images.min():.3g} to {images.max():.3g}."
         )
     return images
-
-
-def real(name, value, *, least=None, above=None, below=None):
-    """Return `value` as a finite float within the bounds, or raise an error that names it."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
-    fits = (
-        math.isfinite(value)
-        and (least is None or value >= least)
-        and (above is None or value > above)
-        and (below is None or value < below)
-    )
-    if not fits:
-        bounds = {"from": least, "above": above, "below": below}
-        allowed = " and ".join(
-            f"{word} {bound}" for word, bound in bounds.items() if bound is not None
-        )
-        raise ValueError(f"{name} must be a finite number {allowed}, got {value}.")
-    return float(value)

@@ -11,7 +11,8 @@ import math
 import keras
 from keras import ops
 
-from coursekit.layers import TiedDense, _Corruption, real
+from coursekit import _validate
+from coursekit.layers import TiedDense, _Corruption
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
@@ -34,8 +35,8 @@ class KLSparsity(keras.regularizers.Regularizer):
     """
 
     def __init__(self, rho=0.05, weight=1.0):
-        self.rho = real("rho", rho, above=0, below=1)
-        self.weight = real("weight", weight, least=0)
+        self.rho = _validate.real("rho", rho, above=0, below=1)
+        self.weight = _validate.real("weight", weight, least=0)
 
     def __call__(self, h):
         h = ops.convert_to_tensor(h)
@@ -66,7 +67,7 @@ def kl_sparsity(rho_hat, rho):
         ValueError: `rho` or `rho_hat` is outside its range; in a compiled graph, where no value
             can be looked at, every result becomes NaN instead.
     """
-    rho = real("rho", rho, above=0, below=1)
+    rho = _validate.real("rho", rho, above=0, below=1)
     rho_hat = ops.convert_to_tensor(rho_hat)
     inside = _inside_unit_range("rho_hat", rho_hat)
     epsilon = keras.config.epsilon()
@@ -154,7 +155,7 @@ def stochastic_contractive_penalty(encoder, x, sigma, seed=None):
         TypeError, ValueError: `encoder` is no Keras model, or `sigma` no number above 0.
     """
     _require_model(encoder)
-    sigma = real("sigma", sigma, above=0)
+    sigma = _validate.real("sigma", sigma, above=0)
     x = ops.cast(x, encoder.variable_dtype)
     eps = keras.random.normal(ops.shape(x), dtype=encoder.variable_dtype, seed=seed)
     h, h_tilde = (
@@ -196,8 +197,8 @@ class Contractive(keras.layers.Layer):
         if sigma is None:
             _dense_layers(encoder)
         self.encoder = encoder
-        self.weight = real("weight", weight, least=0)
-        self.sigma = None if sigma is None else real("sigma", sigma, above=0)
+        self.weight = _validate.real("weight", weight, least=0)
+        self.sigma = None if sigma is None else _validate.real("sigma", sigma, above=0)
         self.seed = seed
         self.seed_generator = None if sigma is None else keras.random.SeedGenerator(seed)
 
