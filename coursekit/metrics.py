@@ -178,7 +178,17 @@ def jacobian_spectrum(encoder, x):
         (n, min(m, k)).
     """
     jacobians = _in_batches(regularizers.encoder_jacobian, encoder, x)
-    return np.concatenate([np.linalg.svd(J, compute_uv=False) for J in jacobians])
+    return np.concatenate([_singular_values(J.astype("float64")) for J in jacobians])
+
+
+def _singular_values(J):
+    """Of each matrix, from its smaller Gram matrix: several times faster than an SVD.
+
+    Squaring costs half the digits of double precision, which leaves more than J's single ones.
+    """
+    J_T = J.swapaxes(1, 2)
+    gram = J @ J_T if J.shape[1] <= J.shape[2] else J_T @ J
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, ::-1], 0))
 
 
 def _in_batches(function, encoder, x):
