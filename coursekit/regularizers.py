@@ -177,7 +177,8 @@ class Contractive(keras.layers.Layer):
         model = ck.models.Autoencoder(contractive, decoder)
 
     A decoder that is free to grow lets the encoder's weights shrink and the penalty with them, to
-    no use: tie the two (`TiedDense`), or judge the penalty by the spread of the codes.
+    no use: tie the two (`TiedDense`), or judge the penalty by the spread of the codes. Keras cannot
+    load a model again in which `encoder` shares layers with the rest: save its weights instead.
 
     Args:
         encoder: built Keras model from x to h; without `sigma`, one that `encoder_jacobian` takes.

@@ -327,6 +327,22 @@ def test_training_contracts():
     assert ck.metrics.jacobian_norm(model.encoder, x).mean() < 0.5 * before
 
 
+def test_weights_of_a_tied_model_are_saved_and_loaded(tmp_path):
+    """Keras cannot load the model itself, where two of its parts share a layer."""
+
+    def tied_model():
+        inputs = keras.Input((12,))
+        tied = ck.layers.TiedDense(5, "sigmoid")
+        h = Contractive(keras.Model(inputs, tied(inputs)), 0.1)(inputs)
+        return keras.Model(inputs, tied(h, transpose=True))
+
+    model, again = tied_model(), tied_model()
+    assert model.count_params() == 12 * 5 + 5 + 12
+    model.save_weights(tmp_path / "tied.weights.h5")
+    again.load_weights(tmp_path / "tied.weights.h5")
+    np.testing.assert_array_equal(again(x), model(x))
+
+
 def test_mixed_precision_sums_in_single():
     """Weights may be rounded to half precision, but sums of squares would leave its range."""
     encoder, exact = dense_encoder((9, 5), dtype="mixed_float16"), dense_encoder((9, 5))
