@@ -26,7 +26,7 @@ class KLSparsity(keras.regularizers.Regularizer):
 
     Args:
         rho: the mean activation wanted, between 0 and 1.
-        weight: the penalty's weight beta, from 0.
+        weight: the penalty's weight lambda, from 0.
 
     Raises:
         TypeError, ValueError: `rho` or `weight` is no number, or outside its range.
