@@ -4,6 +4,16 @@ import math
 import numbers
 
 import numpy as np
+from keras import ops
+
+
+def whole(name, value, *, least=1):
+    """Return `value` as an int that is at least `least`, or raise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
+    return int(value)
 
 
 def finite_array(name, value, *, ndim=None):
@@ -21,23 +31,40 @@ def finite_array(name, value, *, ndim=None):
     return array
 
 
-def real(name, value, *, least=None, above=None, below=None):
+def real(name, value, *, least=None, most=None, above=None, below=None):
     """Return `value` as a finite float within the bounds, or raise an error that names it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
     fits = (
         math.isfinite(value)
         and (least is None or value >= least)
+        and (most is None or value <= most)
         and (above is None or value > above)
         and (below is None or value < below)
     )
     if not fits:
-        bounds = {"from": least, "above": above, "below": below}
-        allowed = " and ".join(
-            f"{word} {bound}" for word, bound in bounds.items() if bound is not None
-        )
+        bounds = {"from": least, "to": most, "above": above, "and below": below}
+        allowed = " ".join(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)
         raise ValueError(f"{name} must be a finite number {allowed}, got {value}.")
     return float(value)
+
+
+def in_unit_range(name, values, advice):
+    """Whether all of a tensor lies in [0, 1], as a tensor; raises where it is known not to.
+
+    Inside a compiled graph no value is known: use the answer to make the result NaN there.
+    """
+    inside = ops.all(ops.logical_and(values >= 0, values <= 1))
+    try:
+        known_outside = not bool(inside)
+    except TypeError:  # TensorFlow's and JAX' answer inside a graph
+        known_outside = False
+    if known_outside:
+        raise ValueError(
+            f"{name} must lie in [0, 1], got {float(ops.min(values)):.4g} to "
+            f"{float(ops.max(values)):.4g}: {advice}."
+        )
+    return inside
 
 
 def images(name, value, *, unit_range=False):

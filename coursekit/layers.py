@@ -46,11 +46,7 @@ class TiedDense(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if isinstance(units, bool) or not isinstance(units, int):
-            raise TypeError(f"units must be a whole number, got {units!r}.")
-        if units < 1:
-            raise ValueError(f"units must be at least 1, got {units}.")
-        self.units = units
+        self.units = _validate.whole("units", units)
         self.activation = keras.activations.get(activation)
         self.decoder_activation = keras.activations.get(decoder_activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -307,6 +303,56 @@ class SaltAndPepperCorruption(_HitCorruption):
     def _hit(self, x, uniform, probability):
         x_tilde = ops.where(uniform < probability, ops.ones_like(x), x)
         return ops.where(uniform < probability / 2, ops.zeros_like(x), x_tilde)
+
+
+@keras.saving.register_keras_serializable(package="coursekit")
+class GaussianSample(keras.layers.Layer):
+    """Draws z ~ N(z_mean, exp(z_log_var)) as z_mean + exp(z_log_var / 2) * eps. Lecture 09.
+
+    Gradients pass through z to both inputs, since the randomness is in eps ~ N(0, I) alone: the
+    reparameterization of Kingma and Welling 2014. Call it as ``GaussianSample()([z_mean,
+    z_log_var])``, two tensors of one shape (batch, ...).
+
+    It draws in training and outside of it, afresh for every call and every number: the ELBO of
+    held-out images is an average over z too. Where a code without noise is wanted, take `z_mean`.
+
+    Args:
+        seed: whole number that makes the draws reproducible, or None.
+
+    Raises:
+        ValueError: when called on other than two tensors of one shape.
+    """
+
+    def __init__(self, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """No weights; refuses what is not a pair of equal shapes."""
+        self.compute_output_shape(input_shape)
+
+    def call(self, inputs):
+        pair = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        self.compute_output_shape([tuple(tensor.shape) for tensor in pair])
+        z_mean, z_log_var = inputs
+        # In float32 also where the inputs are not: half precision has few values far from 0.
+        eps = keras.random.normal(ops.shape(z_mean), dtype="float32", seed=self.seed_generator)
+        noise = ops.exp(ops.cast(z_log_var, "float32") / 2) * eps
+        return z_mean + ops.cast(noise, z_mean.dtype)
+
+    def compute_output_shape(self, input_shape):
+        pair = bool(input_shape) and isinstance(input_shape[0], (tuple, list))
+        shapes = [tuple(shape) for shape in input_shape] if pair else [tuple(input_shape)]
+        if len(shapes) != 2 or shapes[0] != shapes[1]:
+            raise ValueError(
+                f"{self.name} takes [z_mean, z_log_var], two tensors of one shape, got "
+                f"{' and '.join(map(str, shapes))}."
+            )
+        return shapes[0]
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
 
 
 def _unit_range(images):

@@ -1,12 +1,36 @@
 """Models of the course; each is an ordinary Keras model with `compile`, `fit` and `save`."""
 
 import keras
+import numpy as np
+from keras import ops
+from scipy.special import expit
 
 from coursekit import _validate
+from coursekit.layers import GaussianSample
+from coursekit.losses import bernoulli_log_likelihood, gaussian_kl, gaussian_log_likelihood
+
+
+class _TwoHalves(keras.Model):
+    """A model of an `encoder` and a `decoder`, saved and loaded with them as one file."""
+
+    def get_config(self):
+        halves = {
+            half: keras.saving.serialize_keras_object(getattr(self, half))
+            for half in ("encoder", "decoder")
+        }
+        return {**super().get_config(), **halves}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        halves = {
+            half: keras.saving.deserialize_keras_object(config[half], custom_objects=custom_objects)
+            for half in ("encoder", "decoder")
+        }
+        return cls(**{**config, **halves})
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
-class Autoencoder(keras.Model):
+class Autoencoder(_TwoHalves):
     """An encoder f and a decoder g as one model: x_hat = g(f(x)). Lecture 02.
 
     Train it with the input as its own target, ``fit(x, x)``. Both halves stay reachable as
@@ -23,27 +47,12 @@ class Autoencoder(keras.Model):
 
     def __init__(self, encoder, decoder, **kwargs):
         super().__init__(**kwargs)
-        for name, part in (("encoder", encoder), ("decoder", decoder)):
-            if not isinstance(part, keras.Model):
-                raise TypeError(f"{name} must be a Keras model, got {type(part).__name__}.")
-            if not part.built:
-                raise ValueError(f"{name} must be built: begin it with keras.Input(shape).")
-            ends = [len(getattr(part, side, None) or ()) for side in ("inputs", "outputs")]
-            if ends != [1, 1]:
-                raise ValueError(
-                    f"{name} must be a Sequential or functional model with one input and one "
-                    f"output, got {ends[0]} and {ends[1]}."
-                )
-        if encoder.output_shape[1:] != decoder.input_shape[1:]:
-            raise ValueError(
-                f"encoder gives codes of shape {encoder.output_shape[1:]}, but decoder takes "
-                f"{decoder.input_shape[1:]}: they must be equal."
-            )
-        if encoder.input_shape[1:] != decoder.output_shape[1:]:
-            raise ValueError(
-                f"encoder takes inputs of shape {encoder.input_shape[1:]}, but decoder gives "
-                f"{decoder.output_shape[1:]}: they must be equal."
-            )
+        _require_ends("encoder", encoder, inputs=1, outputs=1)
+        _require_ends("decoder", decoder, inputs=1, outputs=1)
+        h, decoder_h = encoder.output_shape[1:], decoder.input_shape[1:]
+        _require_meeting("encoder gives codes of shape", h, "decoder takes", decoder_h)
+        x, x_hat = encoder.input_shape[1:], decoder.output_shape[1:]
+        _require_meeting("encoder takes inputs of shape", x, "decoder gives", x_hat)
         self.encoder = encoder
         self.decoder = decoder
         self.build(encoder.input_shape)
@@ -57,7 +66,7 @@ class Autoencoder(keras.Model):
         Raises:
             ValueError: `x` has another shape than the encoder takes, or is not finite.
         """
-        return _apply(self.encoder, "x", x, batch_size)
+        return _predict(self.encoder, batch_size, x=x)
 
     def decode(self, h, batch_size=1000):
         """Reconstructions g(h) of a batch of codes, as a NumPy array.
@@ -65,43 +74,271 @@ class Autoencoder(keras.Model):
         Raises:
             ValueError: `h` has another shape than the decoder takes, or is not finite.
         """
-        return _apply(self.decoder, "h", h, batch_size)
+        return _predict(self.decoder, batch_size, h=h)
 
     def reconstruct(self, x, batch_size=1000):
         """Reconstructions g(f(x)) of a batch of inputs, as a NumPy array; raises as `encode`."""
-        return _apply(self, "x", x, batch_size)
+        return _predict(self, batch_size, x=x)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:1], *self.decoder.output_shape[1:])
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-        }
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for part in ("encoder", "decoder"):
-            config[part] = keras.saving.deserialize_keras_object(
-                config[part], custom_objects=custom_objects
+@keras.saving.register_keras_serializable(package="coursekit")
+class VariationalAutoencoder(_TwoHalves):
+    """An encoder q(z | x), a decoder p(x | z) and the prior N(0, I). Lectures 09 and 10.
+
+    Train it on the images alone::
+
+        model = VariationalAutoencoder(encoder, decoder)
+        model.compile("adam")
+        model.fit(x, validation_data=(x_validation,))
+
+    `fit` and `evaluate` report, per image and in nats, "reconstruction" (-log p(x | z) at one draw
+    of z), "kl" (KL(q(z | x) || N(0, I)), summed over the code), "elbo", which is minus the sum of
+    both (Kingma and Welling 2014), and what is minimized, "loss" = reconstruction + beta * kl, to
+    which Keras adds the penalties of the layers. `predict` gives the mean image of z_mean.
+
+    In the conditional form both halves have a second input y beside x and z, a row of numbers per
+    image such as a one-hot label (Sohn et al. 2015): ``fit([x, y])``,
+    ``validation_data=([x_validation, y_validation],)``, and y in every method.
+
+    Args:
+        encoder: built Keras model from x, or [x, y], to [z_mean, z_log_var], both of one shape.
+        decoder: built Keras model from z, or [z, y], to an output of the shape of x: logits, that
+            is without a sigmoid, or with `variance` the mean image.
+        variance: None for Bernoulli pixels, x in [0, 1]; a number above 0 for Gaussian pixels of
+            that variance.
+        beta: the weight of the KL term in the loss, from 0 (Higgins et al. 2017).
+        seed: whole number that makes the draws of z in `fit` and `evaluate` reproducible, or None.
+
+    Raises:
+        TypeError, ValueError: a half is no built Keras model, their shapes do not meet, or an
+            option is outside its range; in `fit` and `evaluate`, targets, sample weights, or a
+            loss given to `compile`.
+    """
+
+    def __init__(self, encoder, decoder, *, variance=None, beta=1.0, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        conditional = len(getattr(encoder, "inputs", None) or ()) == 2
+        _require_ends("encoder", encoder, inputs=1 + conditional, outputs=2)
+        _require_ends("decoder", decoder, inputs=1 + conditional, outputs=1)
+        (x, *y), (z, z_log_var) = _shapes(encoder.inputs), _shapes(encoder.outputs)
+        (decoder_z, *decoder_y), (x_hat,) = _shapes(decoder.inputs), _shapes(decoder.outputs)
+        _require_meeting("encoder gives z_mean of shape", z, "z_log_var of", z_log_var)
+        _require_meeting("encoder gives codes of shape", z, "decoder takes", decoder_z)
+        _require_meeting("encoder takes x of shape", x, "decoder gives", x_hat)
+        if conditional:
+            _require_meeting("encoder takes y of shape", *y, "decoder takes", *decoder_y)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.variance = None if variance is None else _validate.real("variance", variance, above=0)
+        self._beta = _validate.real("beta", beta, least=0)
+        self.seed = seed
+        self.sampler = GaussianSample(seed=seed, dtype="float32")
+        self.sampler.build([(None, *z)] * 2)
+        self._means = [keras.metrics.Mean(name) for name in ("reconstruction", "kl", "elbo")]
+        self.build(encoder.input_shape)
+
+    @property
+    def beta(self):
+        """The weight of the KL term; for another one, make a new model of the same halves."""
+        return self._beta
+
+    def call(self, inputs):
+        # For `predict`. The loss draws a z of its own, and a compiled step leaves this out.
+        x, *y = self._split(inputs)
+        z_mean, _ = self.encoder(_joined(x, *y), training=False)
+        output = ops.cast(self.decoder(_joined(z_mean, *y), training=False), "float32")
+        return ops.sigmoid(output) if self.variance is None else output
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """reconstruction + beta * kl, averaged over the batch: what `fit` minimizes."""
+        if any(given is not None for given in (y, sample_weight, self.loss)):
+            raise ValueError(
+                f"{self.name} takes no targets, no weights and no loss of yours: call "
+                "compile(optimizer) and fit(x), or fit([x, y]) where y is a condition."
             )
-        return cls(**config)
+        x, *y = self._split(x)
+        z_mean, z_log_var = self.encoder(_joined(x, *y), training=training)
+        z = self.sampler([z_mean, z_log_var])
+        reconstruction = -self.log_likelihood(x, self.decoder(_joined(z, *y), training=training))
+        kl = gaussian_kl(z_mean, z_log_var)
+        for mean, part in zip(self._means, (reconstruction, kl, -reconstruction - kl), strict=True):
+            mean.update_state(part)
+        return ops.mean(reconstruction + self.beta * kl) + sum(map(ops.sum, self.losses))
+
+    def log_likelihood(self, x, output):
+        """log p(x | z) of each image, a tensor (batch,), from the decoder's output at z."""
+        if self.variance is None:
+            return bernoulli_log_likelihood(x, output)
+        return gaussian_log_likelihood(x, output, self.variance)
+
+    def encode(self, x, y=None, batch_size=1000):
+        """Means and log-variances of q(z | x), a pair of NumPy arrays of one row per image.
+
+        Raises:
+            ValueError: `x` or `y` has another shape than the encoder takes, or is not finite; `y`
+                is missing in the conditional form, or given in the other.
+        """
+        z_mean, z_log_var = _predict(self.encoder, batch_size, x=x, y=y)
+        return z_mean.astype("float32"), z_log_var.astype("float32")
+
+    def decode(self, z, y=None, batch_size=1000):
+        """Mean images of p(x | z) for a batch of codes, a NumPy array; raises as `encode`."""
+        output = _predict(self.decoder, batch_size, z=z, y=y).astype("float32")
+        return expit(output) if self.variance is None else output
+
+    def reconstruct(self, x, y=None, batch_size=1000):
+        """Mean images of p(x | z) at z = z_mean(x), without a draw; raises as `encode`."""
+        return self.decode(self.encode(x, y, batch_size)[0], y, batch_size)
+
+    def sample(self, n, y=None, *, seed=0, batch_size=1000):
+        """Mean images of `n` codes drawn from the prior, a NumPy array; raises as `encode`.
+
+        One seed always draws the same codes, whatever `y` (a row for each).
+        """
+        shape = (_validate.whole("n", n), *self.decoder.inputs[0].shape[1:])
+        z = np.random.default_rng(seed).standard_normal(shape, dtype="float32")
+        return self.decode(z, y, batch_size)
+
+    def elbo(self, x, y=None, *, samples=1, seed=0, batch_size=1000):
+        """A lower bound on log p(x) of each image, E log p(x | z) - KL, in nats, whatever beta.
+
+        Args:
+            x, y: images, and conditions for the conditional form.
+            samples: how many draws of z the expectation is averaged over.
+            seed: of the draws.
+            batch_size: how many codes are decoded at once: memory grows with it, not with
+                `samples`, and the result does not change.
+
+        Returns:
+            NumPy array (n,).
+
+        Raises:
+            TypeError, ValueError: as `encode`, or `samples` is no whole number from 1.
+        """
+        samples = _validate.whole("samples", samples)
+        q = self.encode(x, y, batch_size)
+        draws = self._draws(q, x, y, samples, seed, batch_size)
+        log_likelihood = sum(log_likelihood for log_likelihood, _ in draws) / samples
+        return log_likelihood - ops.convert_to_numpy(gaussian_kl(*q))
+
+    def importance_weighted_nll(self, x, k, y=None, *, seed=0, batch_size=1000):
+        """-log p(x) of each image, bounded from above with k draws of z (Burda et al. 2016).
+
+        -log of the mean over the draws of p(x | z) p(z) / q(z | x). For k = 1 its expectation is
+        -ELBO; it falls as k grows, to -log p(x) in the limit.
+
+        Args:
+            x, y, seed, batch_size: as for `elbo`.
+            k: the number of draws for each image.
+
+        Returns:
+            NumPy array (n,).
+
+        Raises:
+            TypeError, ValueError: as `encode`, or `k` is no whole number from 1.
+        """
+        k = _validate.whole("k", k)
+        q = self.encode(x, y, batch_size)
+        total = -np.inf
+        for log_likelihood, log_ratio in self._draws(q, x, y, k, seed, batch_size):
+            total = np.logaddexp(total, log_likelihood + log_ratio)
+        return np.log(k) - total
+
+    def _draws(self, q, x, y, samples, seed, batch_size):
+        """Yield, `samples` times, log p(x | z) and log p(z) / q(z | x) of one z for each image."""
+        z_mean, z_log_var = q
+        rng = np.random.default_rng(seed)
+        for _ in range(samples):
+            eps = rng.standard_normal(z_mean.shape, dtype="float32")
+            z = z_mean + np.exp(z_log_var / 2) * eps
+            log_likelihood = []
+            for start in range(0, len(z), batch_size):
+                x_rows, z_rows, *y_rows = (
+                    array[start : start + batch_size] for array in (x, z, y) if array is not None
+                )
+                output = self.decoder(_joined(z_rows, *y_rows), training=False)
+                log_likelihood.append(ops.convert_to_numpy(self.log_likelihood(x_rows, output)))
+            # The two normalizing constants cancel.
+            log_ratio = 0.5 * (eps**2 + z_log_var - z**2).reshape(len(z), -1).sum(axis=1)
+            yield np.concatenate(log_likelihood).astype("float64"), log_ratio
+
+    def _split(self, inputs):
+        """[x], or in the conditional form [x, y], of what Keras passes on."""
+        parts = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        if len(parts) != len(self.encoder.inputs):
+            wanted = "x alone" if len(parts) > 1 else "[x, y]"
+            raise ValueError(
+                f"{self.name} takes {wanted}, got {len(parts)} array{'s' * (len(parts) > 1)}."
+            )
+        return [ops.convert_to_tensor(part) for part in parts]
+
+    def compute_output_shape(self, input_shape):
+        x_shape = input_shape[0] if len(self.encoder.inputs) == 2 else input_shape
+        return (x_shape[0], *self.decoder.output_shape[1:])
+
+    def get_config(self):
+        own = {"variance": self.variance, "beta": self.beta, "seed": self.seed}
+        return {**super().get_config(), **own}
 
 
-def _apply(model, name, value, batch_size):
-    array = _validate.finite_array(name, value)
-    wanted = tuple(
-        model.encoder.input_shape if isinstance(model, Autoencoder) else model.input_shape
-    )
-    fits = all(
-        size in (None, given) for size, given in zip(wanted[1:], array.shape[1:], strict=False)
-    )
-    if array.ndim != len(wanted) or not fits:
-        expected = ", ".join("any" if size is None else str(size) for size in wanted[1:])
-        raise ValueError(
-            f"{name} must be a batch of shape (n, {expected}), got shape {array.shape}."
+def _require_ends(name, half, *, inputs, outputs):
+    """Raise unless `half` is a built Keras model with so many inputs and outputs."""
+    if not isinstance(half, keras.Model):
+        raise TypeError(f"{name} must be a Keras model, got {type(half).__name__}.")
+    if not half.built:
+        raise ValueError(f"{name} must be built: begin it with keras.Input(shape).")
+    ends = [len(getattr(half, side, None) or ()) for side in ("inputs", "outputs")]
+    if ends != [inputs, outputs]:
+        wanted = " and ".join(
+            f"{('one', 'two')[count - 1]} {side}{'s' * (count > 1)}"
+            for count, side in ((inputs, "input"), (outputs, "output"))
         )
-    return model.predict(array, batch_size=batch_size, verbose=0)
+        raise ValueError(
+            f"{name} must be a Sequential or functional model with {wanted}, got {ends[0]} and "
+            f"{ends[1]}."
+        )
+
+
+def _require_meeting(one, shape, other, other_shape):
+    if shape != other_shape:
+        raise ValueError(f"{one} {shape}, but {other} {other_shape}: they must be equal.")
+
+
+def _shapes(tensors):
+    return [tensor.shape[1:] for tensor in tensors]
+
+
+def _joined(*parts):
+    """What a model with one input, or with several, is called on."""
+    return parts[0] if len(parts) == 1 else list(parts)
+
+
+def _predict(model, batch_size, **arrays):
+    """`model.predict` on named arrays (None: not given) that fit its inputs, or raise."""
+    batch_size = _validate.whole("batch_size", batch_size)
+    inputs = (model.encoder if isinstance(model, Autoencoder) else model).inputs
+    if (arrays.get("y") is None) == (len(inputs) == 2):
+        raise ValueError(
+            "y must be given where encoder and decoder take it as a second input, and only there."
+        )
+    given = {
+        name: _validate.finite_array(name, value)
+        for name, value in arrays.items()
+        if value is not None
+    }
+    for (name, array), wanted in zip(
+        given.items(), [tensor.shape for tensor in inputs], strict=True
+    ):
+        sizes = zip(wanted[1:], array.shape[1:], strict=False)
+        if array.ndim != len(wanted) or any(size not in (None, got) for size, got in sizes):
+            expected = ", ".join("any" if size is None else str(size) for size in wanted[1:])
+            raise ValueError(
+                f"{name} must be a batch of shape (n, {expected}), got shape {array.shape}."
+            )
+    if len({len(array) for array in given.values()}) > 1:
+        rows = " and ".join(str(len(array)) for array in given.values())
+        raise ValueError(f"{' and '.join(given)} must have equally many rows, got {rows}.")
+    return model.predict(_joined(*given.values()), batch_size=batch_size, verbose=0)

@@ -42,7 +42,7 @@ class KLSparsity(keras.regularizers.Regularizer):
         h = ops.convert_to_tensor(h)
         if len(h.shape) != 2:
             raise ValueError(f"h must be codes of shape (n, m), got shape {tuple(h.shape)}.")
-        inside = _inside_unit_range("h", h)
+        inside = _validate.in_unit_range("h", h, "use a sigmoid")
         h = ops.cast(h, "float32")  # a mean of many half-precision numbers loses digits
         penalty = ops.sum(kl_sparsity(ops.mean(h, axis=0), self.rho))
         n = ops.cast(ops.shape(h)[0], h.dtype)
@@ -69,26 +69,11 @@ def kl_sparsity(rho_hat, rho):
     """
     rho = _validate.real("rho", rho, above=0, below=1)
     rho_hat = ops.convert_to_tensor(rho_hat)
-    inside = _inside_unit_range("rho_hat", rho_hat)
+    inside = _validate.in_unit_range("rho_hat", rho_hat, "use a sigmoid")
     epsilon = keras.config.epsilon()
     held = ops.clip(rho_hat, epsilon, 1 - epsilon)
     divergence = rho * ops.log(rho / held) + (1 - rho) * ops.log((1 - rho) / (1 - held))
     return ops.where(inside, divergence, ops.full_like(divergence, math.nan))
-
-
-def _inside_unit_range(name, values):
-    """Whether all `values` lie in [0, 1], as a tensor; raises where they are known not to."""
-    inside = ops.all(ops.logical_and(values >= 0, values <= 1))
-    try:
-        known_outside = not bool(inside)
-    except TypeError:  # TensorFlow's and JAX' answer inside a graph
-        known_outside = False
-    if known_outside:
-        raise ValueError(
-            f"{name} must lie in [0, 1], got {float(ops.min(values)):.4g} to "
-            f"{float(ops.max(values)):.4g}: use a sigmoid."
-        )
-    return inside
 
 
 def encoder_jacobian(encoder, x):
