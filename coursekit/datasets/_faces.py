@@ -1,0 +1,148 @@
+"""Drawn faces whose smile, head pose, … are known. Lecture 09."""
+
+import numpy as np
+
+from coursekit import _validate
+from coursekit.datasets._images import Split
+
+# Name, lowest and highest value, and the value that is taken where it does not vary.
+_PARAMETERS = {
+    "smile": (-1, 1, 0),
+    "yaw": (-30, 30, 0),
+    "pitch": (-20, 20, 0),
+    "eyes": (0.2, 1, 1),
+    "light": (-60, 60, 0),
+}
+FACE_PARAMETERS = tuple(_PARAMETERS)
+_SIDE = 28
+_HALF_AXES = np.array([0.68, 0.88, 0.75], dtype="float32")  # of the head: width, height, depth
+
+
+def faces(n=2000, *, vary=("smile", "yaw"), seed=0, shape="flat"):
+    """Faces of 28 by 28 pixels, drawn from parameters that vary independently and uniformly.
+
+    Few continuous causes behind many pixels: a code can be scored against the causes. A pose moves
+    every feature of the face and hides some, so pixels depend on it in no linear way.
+
+    Args:
+        n: number of faces.
+        vary: names out of `FACE_PARAMETERS`; the others keep a neutral value: "smile" from -1
+            (corners of the mouth down) to 1 (up); "yaw", the head turned by -30 to 30 degrees,
+            positive to the viewer's right; "pitch", raised by -20 to 20 degrees; "eyes", open from
+            0.2 to 1; "light", the direction that it comes from, -60 to 60 degrees, positive from
+            the viewer's right.
+        seed: of the random numbers. One seed gives a parameter the same values, whatever else
+            varies.
+        shape: "flat" for (n, 784), "image" for (n, 28, 28, 1).
+
+    Returns:
+        `Split`: x in [0, 1] and y (n, 5), a column for each of `FACE_PARAMETERS` in their units,
+        as float32.
+
+    Raises:
+        TypeError, ValueError: `n` is no whole number from 1, a name is unknown, or another shape.
+    """
+    n = _validate.whole("n", n)
+    if isinstance(vary, str) or not set(vary) <= set(FACE_PARAMETERS):
+        raise ValueError(
+            f"vary must be a sequence of names out of {FACE_PARAMETERS}, got {vary!r}."
+        )
+    low, high, neutral = np.array(list(_PARAMETERS.values())).T
+    uniform = np.random.default_rng(seed).random((len(FACE_PARAMETERS), n)).T
+    y = np.where(np.isin(FACE_PARAMETERS, list(vary)), low + (high - low) * uniform, neutral)
+    return Split(draw_faces(y, shape=shape), y.astype("float32"))
+
+
+def draw_faces(y, *, shape="flat"):
+    """The faces of given parameters.
+
+    The head is an ellipsoid, seen from afar and lit from one side (Lambert's law); hair, brows,
+    eyes and mouth are painted on it and turn with it, and the nose stands out.
+
+    Args:
+        y: (n, 5), a column for each of `FACE_PARAMETERS`, in the ranges that `faces` tells.
+        shape: "flat" or "image".
+
+    Returns:
+        Images in [0, 1] as float32, (n, 784) or (n, 28, 28, 1).
+
+    Raises:
+        ValueError: another shape, or a parameter outside its range.
+    """
+    if shape not in ("flat", "image"):
+        raise ValueError(f'shape must be "flat" or "image", got {shape!r}.')
+    y = _validate.codes("y", y, len(FACE_PARAMETERS))
+    for name, values in zip(FACE_PARAMETERS, y.T, strict=True):
+        low, high, _ = _PARAMETERS[name]
+        # float32 rounds the ends of a range.
+        if values.min() < low - 1e-4 or values.max() > high + 1e-4:
+            raise ValueError(
+                f"{name} must lie in [{low}, {high}], got {values.min():.4g} to {values.max():.4g}."
+            )
+    y = y.astype("float32")
+    x = np.concatenate([_draw(y[start : start + 500]) for start in range(0, len(y), 500)])
+    return x if shape == "flat" else x.reshape(-1, _SIDE, _SIDE, 1)
+
+
+def _draw(y):
+    """Images (n, 784) of the parameters (n, 5)."""
+    smile, yaw, pitch, eyes, light = y.T[:, :, None]
+    yaw, pitch, light = (np.deg2rad(angle) for angle in (yaw, pitch, light))
+    axis = np.linspace(-1, 1, _SIDE, dtype="float32")
+    right, up = (pixels.ravel()[None] for pixels in np.meshgrid(axis, -axis))
+
+    # Where the line of sight through a pixel meets the head, in the head's own coordinates scaled
+    # to a unit sphere: origin + depth * direction, with the larger solution of a quadratic.
+    origin = _turned(right, up, 0 * right, yaw, pitch) / _HALF_AXES[:, None, None]
+    direction = _turned(0, 0, 1, yaw, pitch) / _HALF_AXES[:, None, None]
+    a, b = (direction**2).sum(axis=0), (origin * direction).sum(axis=0)
+    discriminant = b**2 - a * ((origin**2).sum(axis=0) - 1)
+    depth = (np.sqrt(np.maximum(discriminant, 0)) - b) / a
+    X, Y, Z = point = origin + depth * direction
+    inside = np.clip(0.5 + 4 * discriminant, 0, 1)  # a soft edge, about a pixel wide
+
+    # Darkness painted on the skin, from 0 to 1.
+    front = _step(Z, 0.1)
+    side = np.abs(X)
+    eye = _blob((side - 0.36) / 0.15, (Y - 0.12) / (0.13 * eyes))
+    brow = _blob((side - 0.36) / 0.2, (Y - 0.36) / 0.05)
+    mouth_at = -0.48 + 0.22 * smile * ((X / 0.4) ** 2 - 0.4)
+    mouth = _blob((Y - mouth_at) / 0.075, (X / 0.42) ** 3)
+    hair = np.maximum(_step(Y - 0.25 * X**2, 0.55), 1 - _step(Z, -0.1))
+    skin = (1 - 0.9 * front * np.maximum(eye, mouth)) * (1 - 0.6 * front * brow)
+
+    # A sphere's normal, stretched as the head is; the light comes from above the viewer.
+    normal = point / _HALF_AXES[:, None, None]
+    normal /= np.linalg.norm(normal, axis=0)
+    toward = _turned(np.sin(light) * 0.9, 0.45, np.cos(light) * 0.9, yaw, pitch)
+    lit = 0.35 + 0.65 * np.clip((normal * toward).sum(axis=0), 0, 1)
+    brightness = lit * skin * (1 - 0.6 * hair)
+
+    # The nose stands out, so that turning the head moves it more than the cheeks behind it.
+    nose_right, nose_up, _ = _turned_back(0, -0.12, 0.95, yaw, pitch)
+    nose = _blob((right - nose_right) / 0.09, (up - nose_up) / 0.13)
+    return (inside * brightness * (1 - 0.45 * nose)).astype("float32")
+
+
+def _turned(right, up, near, yaw, pitch):
+    """Coordinates seen by the viewer as coordinates in a head with that pose, (3, n, ...)."""
+    right, near = right * np.cos(yaw) - near * np.sin(yaw), right * np.sin(yaw) + near * np.cos(yaw)
+    up, near = up * np.cos(pitch) - near * np.sin(pitch), up * np.sin(pitch) + near * np.cos(pitch)
+    return np.stack(np.broadcast_arrays(right, up, near))
+
+
+def _turned_back(right, up, near, yaw, pitch):
+    """The inverse of `_turned`: coordinates in the head as seen by the viewer."""
+    up, near = up * np.cos(pitch) + near * np.sin(pitch), near * np.cos(pitch) - up * np.sin(pitch)
+    right, near = right * np.cos(yaw) + near * np.sin(yaw), near * np.cos(yaw) - right * np.sin(yaw)
+    return right, up, near
+
+
+def _blob(across, along):
+    """A soft ellipse: 1 at its centre, about 0 from one and a half half-axes on."""
+    return np.exp(-((across**2 + along**2) ** 2))
+
+
+def _step(values, at):
+    """A soft step from 0 to 1."""
+    return np.clip(0.5 + 5 * (values - at), 0, 1)

@@ -1,0 +1,264 @@
+"""Light curves of periodic variable stars, from their physical parameters. Lecture 10."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from coursekit import _validate
+
+# Periods in days and amplitudes in magnitudes that `light_curves` draws from.
+_RANGES = {
+    "RRab": ((0.45, 0.75), (0.4, 1.2)),
+    "RRc": ((0.25, 0.42), (0.25, 0.55)),
+    "Cepheid": ((3.0, 30.0), (0.4, 1.2)),
+    "eclipsing": ((0.6, 3.0), (0.15, 0.6)),
+}
+STAR_CLASSES = tuple(_RANGES)
+_HIDDEN = (-1, 1)
+_RISEN = 0.687  # where a Cepheid's curve without the bump is brightest
+_GRID = np.arange(512) / 512  # phases on which a curve's brightest and faintest point are found
+
+
+class LightCurves(NamedTuple):
+    """Light curves of n stars with the same number of observations, in the order of their phases.
+
+    time: (n, points) in days, float64: folding needs the digits.
+    phase: (n, points), (time / period) mod 1, in [0, 1), ascending; 0 is maximum light (of
+        a Cepheid that without its bump), for an eclipsing binary the middle of the deeper eclipse.
+    magnitude: (n, points), above that at maximum light: larger is fainter.
+    label: (n,), the place of the star's class in `STAR_CLASSES`.
+    period: (n,) in days.
+    amplitude: (n,) in magnitudes, between the brightest and the faintest phase.
+    hidden: (n,), what else shapes the curve, in [-1, 1]; 0 unless asked for.
+    """
+
+    time: np.ndarray
+    phase: np.ndarray
+    magnitude: np.ndarray
+    label: np.ndarray
+    period: np.ndarray
+    amplitude: np.ndarray
+    hidden: np.ndarray
+
+
+def light_curves(
+    n=2000,
+    *,
+    classes=STAR_CLASSES,
+    points=100,
+    noise=0.02,
+    hidden=0.0,
+    even=False,
+    seed=0,
+):
+    """Observations of periodic variable stars, each folded with its period.
+
+    The curves are those of `light_curve`. The classes are equally likely; periods are drawn
+    uniformly in their logarithm and amplitudes uniformly, independently of each other:
+
+    ========== ============= ============== ==================================================
+    class      period (days) amplitude      what varies
+    ========== ============= ============== ==================================================
+    RRab       0.45 to 0.75  0.4 to 1.2     RR Lyrae star, pulsating in its fundamental mode
+    RRc        0.25 to 0.42  0.25 to 0.55   RR Lyrae star, pulsating in its first overtone
+    Cepheid    3 to 30       0.4 to 1.2     classical Cepheid, pulsating in its fundamental mode
+    eclipsing  0.6 to 3      0.15 to 0.6    detached binary, each star eclipsing the other
+    ========== ============= ============== ==================================================
+
+    In the sky the parameters are correlated (RRab stars of long period vary less, for one), and
+    the classes are not equally frequent.
+
+    Observing is uneven: each observation falls on a random night of three seasons of 240 days, a
+    year apart, at a random time within four hours of midnight.
+
+    Args:
+        n: number of stars.
+        classes: names out of `STAR_CLASSES`.
+        points: observations of each star.
+        noise: standard deviation of the Gaussian error of each magnitude.
+        hidden: how far `hidden` varies around 0, uniformly, from 0 to 1.
+        even: whether the phases are instead the same for all stars, the middles of `points` equal
+            parts of one cycle.
+        seed: of the random numbers.
+
+    Returns:
+        `LightCurves`.
+
+    Raises:
+        TypeError, ValueError: `n` or `points` is no whole number from 1, a class is unknown,
+            `noise` is negative, or `hidden` lies outside [0, 1].
+    """
+    n, points = _validate.whole("n", n), _validate.whole("points", points)
+    if isinstance(classes, str) or not len(classes) or not set(classes) <= set(STAR_CLASSES):
+        raise ValueError(
+            f"classes must be a sequence of names out of {STAR_CLASSES}, got {classes!r}."
+        )
+    noise = _validate.real("noise", noise, least=0)
+    spread = _validate.real("hidden", hidden, least=0, most=1)
+    rng = np.random.default_rng(seed)
+    label = rng.choice([STAR_CLASSES.index(name) for name in classes], n)
+    ranges = np.array([_RANGES[name] for name in STAR_CLASSES])[label]
+    (shortest, longest), (smallest, largest) = ranges.transpose(1, 2, 0)
+    period = shortest * (longest / shortest) ** rng.random(n)
+    amplitude = smallest + (largest - smallest) * rng.random(n)
+    hidden = spread * rng.uniform(*_HIDDEN, n)
+    if even:
+        time = (np.arange(points) + 0.5) / points * period[:, None]
+    else:
+        night = 365 * rng.integers(3, size=(n, points)) + rng.integers(240, size=(n, points))
+        time = night + rng.uniform(-1 / 6, 1 / 6, size=(n, points))
+    time = np.take_along_axis(time, np.argsort(time / period[:, None] % 1, axis=1), axis=1)
+    phase = time / period[:, None] % 1
+    # The largest number below 1 in float32: rounding must not make a phase 1.
+    phase = np.minimum(phase, 1 - 2**-24)
+    magnitude = _magnitude(label, period, amplitude, hidden, phase)
+    magnitude += noise * rng.standard_normal(magnitude.shape)
+    others = (array.astype("float32") for array in (period, amplitude, hidden))
+    return LightCurves(
+        time, phase.astype("float32"), magnitude.astype("float32"), label.astype("uint8"), *others
+    )
+
+
+def light_curve(name, period, amplitude, phase, *, hidden=0.0):
+    """Magnitudes of one star above its maximum light, without noise, at the given phases.
+
+    - RRab and RRc: a Fourier series with the amplitude ratios and phase differences that are
+      typical in the V band (Simon and Lee 1981 introduced them). For RRab the difference phi_31
+      follows from the period and the metallicity, [Fe/H] = -5.038 - 5.394 period + 1.345 phi_31
+      (Jurcsik and Kovács 1996).
+    - Cepheid: a fast rise and a slow fall with a bump that moves with the period, from the falling
+      branch (about 6 days) over the maximum (10 days) to the rising branch (16 days): the
+      Hertzsprung progression, here in a simple form.
+    - eclipsing: two spheres on a circular orbit, each a disk of uniform brightness; the primary
+      has the Sun's mass and radius, the secondary the same mass, 0.8 of the radius and half of the
+      brightness per area. Kepler's third law gives the distance, so that long periods have short
+      eclipses; the amplitude is the depth of the deeper eclipse and sets the inclination.
+
+    Args:
+        name: one of `STAR_CLASSES`.
+        period: in days, in the class's range (see `light_curves`).
+        amplitude: in magnitudes, in the class's range.
+        phase: of any shape; `LightCurves` tells where it is 0.
+        hidden: in [-1, 1]. It changes [Fe/H] = -1.5 + 0.7 hidden (RRab), the second harmonic's
+            ratio 0.15 + 0.1 hidden (RRc), the bump's height by the factor 1 + hidden / 2
+            (Cepheid), or the secondary's brightness per area 0.5 + 0.2 hidden (eclipsing).
+
+    Returns:
+        Array of the shape of `phase`, from 0 to `amplitude`.
+
+    Raises:
+        TypeError, ValueError: an unknown class, or a number outside its range.
+    """
+    if name not in STAR_CLASSES:
+        raise ValueError(f"name must be among {', '.join(STAR_CLASSES)}, got {name!r}.")
+    periods, amplitudes = _RANGES[name]
+    star = [STAR_CLASSES.index(name)]
+    for argument, value, (low, high) in (
+        ("period", period, periods),
+        ("amplitude", amplitude, amplitudes),
+        ("hidden", hidden, _HIDDEN),
+    ):
+        star.append(_validate.real(argument, value, least=low, most=high))
+    phase = _validate.finite_array("phase", phase)
+    magnitude = _magnitude(*np.array(star)[:, None], phase.reshape(1, -1))
+    return magnitude.reshape(phase.shape)
+
+
+def _magnitude(label, period, amplitude, hidden, phase):
+    """Noiseless magnitudes (n, points) at the phases (n, points)."""
+    magnitude = np.empty(phase.shape)
+    for number, name in enumerate(STAR_CLASSES):
+        rows = label == number
+        if rows.any():
+            star = (values[rows, None] for values in (period, amplitude, hidden))
+            magnitude[rows] = _CURVES[name](*star, phase[rows])
+    return magnitude
+
+
+def _pulsating(brightest=None):
+    """Makes a curve of a `shape`(period, hidden, phase) of any zero and any scale.
+
+    Its phase `brightest`, by default that of its maximum light, becomes phase 0.
+    """
+
+    def decorate(shape):
+        def curve(period, amplitude, hidden, phase):
+            on_grid = shape(period, hidden, _GRID)
+            zero = _lowest(on_grid) if brightest is None else brightest
+            low, high = on_grid.min(axis=1)[:, None], on_grid.max(axis=1)[:, None]
+            scaled = (shape(period, hidden, phase + zero) - low) / (high - low)
+            # The grid's extremes miss the curve's own by a hair.
+            return amplitude * np.clip(scaled, 0, 1)
+
+        return curve
+
+    return decorate
+
+
+def _lowest(on_grid):
+    """Phase (n, 1) of the lowest point of each curve on the grid, by a parabola between points."""
+    i = on_grid.argmin(axis=1)[:, None]
+    left, middle, right = (
+        np.take_along_axis(on_grid, (i + step) % len(_GRID), axis=1) for step in (-1, 0, 1)
+    )
+    return (i + (left - right) / (left - 2 * middle + right) / 2) / len(_GRID)
+
+
+def _harmonics(ratios, phases, phase):
+    """Sum of ratio_i sin(2 pi i phase + phi_i1), as the fundamental's own phase is 0."""
+    return sum(
+        ratio * np.sin(2 * np.pi * i * phase + difference)
+        for i, (ratio, difference) in enumerate(zip(ratios, phases, strict=True), start=1)
+    )
+
+
+@_pulsating()
+def _rrab(period, hidden, phase):
+    metallicity = -1.5 + 0.7 * hidden
+    phi_31 = (metallicity + 5.038 + 5.394 * period) / 1.345
+    return _harmonics((1, 0.47, 0.33, 0.2), (0, 2.4, phi_31, 1.4), phase)
+
+
+@_pulsating()
+def _rrc(period, hidden, phase):
+    return _harmonics((1, 0.15 + 0.1 * hidden, 0.06), (0, 3.1, 6.0), phase)
+
+
+@_pulsating(_RISEN)
+def _cepheid(period, hidden, phase):
+    log_period = np.log10(period)
+    sawtooth = _harmonics((1, 0.4, 0.15), (0, 2.5, 5.0), phase)
+    at = _RISEN + 1.2 * (1 - log_period)
+    strength = (1 + 0.5 * hidden) * np.exp(-(((log_period - 1) / 0.25) ** 2))
+    distance = (phase - at + 0.5) % 1 - 0.5
+    return sawtooth - 0.5 * strength * np.exp(-((distance / 0.06) ** 2))
+
+
+def _eclipsing(period, amplitude, hidden, phase):
+    radius, brightness = 0.8, 0.5 + 0.2 * hidden  # the secondary's, with the primary's as unit
+    light = 1 + brightness * radius**2
+    # Kepler: a^3 = G (M_1 + M_2) P^2 / (4 pi^2); 4.21 solar radii for one solar mass and a day.
+    distance = 4.21 * (2 * period**2) ** (1 / 3)
+    # The inclination at which the eclipse takes away the light that the amplitude says.
+    separations = np.linspace(0, 1 + radius, 2000)
+    covered = light * (1 - 10 ** (-0.4 * amplitude))
+    nearest = np.interp(-covered, -_overlap(separations, radius), separations)
+    cos_i = nearest / distance
+    angle = 2 * np.pi * phase
+    separation = distance * np.sqrt(np.sin(angle) ** 2 + (np.cos(angle) * cos_i) ** 2)
+    # In the half cycle around phase 0 the secondary is the nearer one.
+    behind = np.where(np.cos(angle) > 0, 1, brightness)
+    return -2.5 * np.log10(1 - behind * _overlap(separation, radius) / light)
+
+
+def _overlap(separation, radius):
+    """Area shared by disks of radius 1 and `radius` < 1, in units of the larger one's."""
+    d = np.clip(separation, 1 - radius, 1 + radius)
+    d2, r2 = d**2, radius**2
+    cos_1, cos_2 = (d2 + 1 - r2) / (2 * d), (d2 + r2 - 1) / (2 * d * radius)
+    kite = np.sqrt(np.maximum(4 * d2 - (d2 + 1 - r2) ** 2, 0)) / 2
+    angles = np.arccos(np.clip(cos_1, -1, 1)) + r2 * np.arccos(np.clip(cos_2, -1, 1))
+    return (angles - kite) / np.pi
+
+
+_CURVES = {"RRab": _rrab, "RRc": _rrc, "Cepheid": _cepheid, "eclipsing": _eclipsing}
