@@ -7,6 +7,9 @@ PYTHON ?= python3 python3.13 python3.12 python3.11 python
 # What `make execute` re-runs and `make test` executes.
 NB ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_OPTIONS ?=
+# Processes that tests and notebooks run in; a notebook takes up to 2 GB of memory.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
@@ -37,13 +40,12 @@ test: $(VENV)/.test
 	$(MAKE) unit notebooks browser
 
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest tests/unit
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/unit -m "not slow"
+	$(PYTEST) tests/unit
+	KERAS_BACKEND=jax $(PYTEST) tests/unit -m "not slow"
 
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest tests/notebooks
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
-		--durations=20 $(NB)
+	$(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --durations=20 $(NB)
 
 browser: $(VENV)/.test chromium
 	$(BIN)/python -m pytest tests/browser
@@ -51,7 +53,7 @@ browser: $(VENV)/.test chromium
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests/unit tests/notebooks -m "not slow"
+	$(PYTEST) tests/unit tests/notebooks -m "not slow"
 
 execute: $(VENV)/.test
 	$(BIN)/python -m tests.notebooks.execute $(NB)
