@@ -112,3 +112,15 @@ class Jupyter:
     def execute(self, page, code):
         """What `code` prints in the notebook's kernel."""
         return page.evaluate(EXECUTE, code)
+
+    def hears(self, page, code, expected, *, seconds=10):
+        """Whether `code` comes to print `expected` in the kernel.
+
+        A widget sends its next change only when the kernel is done with the last one, so that on a
+        busy machine a cell may run in between.
+        """
+        for _ in range(5 * seconds):
+            if self.execute(page, code).strip() == expected:
+                return True
+            page.wait_for_timeout(200)
+        return False
