@@ -9,7 +9,11 @@ NB ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 LAB_OPTIONS ?=
 # Processes that tests and notebooks run in; a notebook takes up to 2 GB of memory.
 JOBS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+# A notebook's cells stay together and in order; tests go to whichever process is free.
+NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --nbval-lax --nbval-current-env
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+# JAX compiles thousands of small functions in the tests, for a few numbers each.
+JAX = KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
@@ -41,11 +45,11 @@ test: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(PYTEST) tests/unit
-	KERAS_BACKEND=jax $(PYTEST) tests/unit -m "not slow"
+	$(JAX) $(PYTEST) tests/unit -m "not slow"
 
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest tests/notebooks
-	$(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --durations=20 $(NB)
+	$(NBVAL) --nbval-cell-timeout=300 --durations=20 $(NB)
 
 browser: $(VENV)/.test chromium
 	$(BIN)/python -m pytest tests/browser

@@ -46,13 +46,13 @@ def test_fit_reduces_the_error_and_evaluate_is_the_mse(x, eager):
 def test_saved_and_loaded_it_computes_the_same(x, tmp_path):
     ae = ck.models.Autoencoder(*halves())
     ae.compile("adam", loss="mse")
-    ae.fit(x, x, verbose=0)
+    ae.fit(x, x, batch_size=25, verbose=0)
     ae.save(tmp_path / "ae.keras")
     loaded = keras.models.load_model(tmp_path / "ae.keras")
     assert isinstance(loaded, ck.models.Autoencoder)
     np.testing.assert_array_equal(loaded.reconstruct(x), ae.reconstruct(x))
     np.testing.assert_array_equal(loaded.encode(x), ae.encode(x))
-    loaded.fit(x, x, verbose=0)
+    loaded.fit(x, x, batch_size=25, verbose=0)
 
 
 def test_output_shape_leaves_the_batch_open():

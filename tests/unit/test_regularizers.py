@@ -55,23 +55,29 @@ if BACKEND == "tensorflow":
 
     compiled = tf.function
 
+    def at_once(function):
+        return function
+
 elif BACKEND == "jax":
     import jax
 
     def automatic_jacobian(encoder, x):
-        return jax.vmap(jax.jacrev(lambda row: encoder(row[None])[0]))(x)
+        return jax.jit(jax.vmap(jax.jacrev(lambda row: encoder(row[None])[0])))(x)
 
     def automatic_gradients(function, weights):
         def of(values):
             with keras.StatelessScope(list(zip(weights, values, strict=True))):
                 return function()
 
-        return to_numpy(jax.grad(of)([w.value for w in weights]))
+        return to_numpy(jax.jit(jax.grad(of))([w.value for w in weights]))
 
     def automatic_gradient(function, at):
         return ops.convert_to_numpy(jax.grad(function)(at))
 
     compiled = jax.jit
+    # Outside of a compiled function JAX compiles every operation for every shape it meets, some 50
+    # ms each, and the cases below have shapes of their own.
+    at_once = jax.jit
 
 
 def close(value, wanted, relative=1e-5):
@@ -195,9 +201,12 @@ def test_jacobian_and_penalty_against_automatic_differentiation(activation, unit
     encoder = dense_encoder(units, activation)
     wanted = ops.convert_to_numpy(automatic_jacobian(encoder, x))
     assert wanted.shape == (9, units[-1], 12)
-    close(encoder_jacobian(encoder, x), wanted)
+    jacobian, penalty = at_once(
+        lambda x: (encoder_jacobian(encoder, x), contractive_penalty(encoder, x))
+    )(x)
+    close(jacobian, wanted)
     squares = np.square(wanted, dtype="float64").sum(axis=(1, 2))
-    np.testing.assert_allclose(contractive_penalty(encoder, x), squares, rtol=1e-5)
+    np.testing.assert_allclose(penalty, squares, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -243,8 +252,9 @@ def nested():
 @pytest.mark.parametrize("make", [tied_functional, nested])
 def test_chains_of_other_kinds(make):
     encoder = make()
-    close(encoder_jacobian(encoder, x), automatic_jacobian(encoder, x))
-    squares = np.square(automatic_jacobian(encoder, x)).sum(axis=(1, 2))
+    wanted = ops.convert_to_numpy(automatic_jacobian(encoder, x))
+    close(encoder_jacobian(encoder, x), wanted)
+    squares = np.square(wanted).sum(axis=(1, 2))
     np.testing.assert_allclose(contractive_penalty(encoder, x), squares, rtol=1e-5)
 
 
@@ -322,8 +332,9 @@ def test_training_contracts():
     inputs = keras.Input((12,))
     model = ck.models.Autoencoder(keras.Model(inputs, Contractive(encoder, 1.0)(inputs)), decoder)
     before = ck.metrics.jacobian_norm(model.encoder, x).mean()
-    model.compile(keras.optimizers.Adam(0.01), loss="mse", jit_compile=False)
-    model.fit(x, x, epochs=60, verbose=0)
+    model.compile(keras.optimizers.Adam(0.01), loss="mse", jit_compile=BACKEND == "jax")
+    sixty = np.tile(x, (60, 1))  # as many steps, in one epoch
+    model.fit(sixty, sixty, batch_size=len(x), shuffle=False, verbose=0)
     assert ck.metrics.jacobian_norm(model.encoder, x).mean() < 0.5 * before
 
 
