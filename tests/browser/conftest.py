@@ -11,17 +11,22 @@ PIXELS = """(canvas) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """The browser; not for the whole session, since its event loop would block other tests."""
+@pytest.fixture(scope="session")
+def chromium_path():
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium found: `apt-get install chromium` (Debian, Ubuntu) provides it")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_path):
+    """The browser; not for the whole session, since its event loop would block other tests."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="no playwright found: `pip install playwright` provides it"
     )
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=SWITCHES)
         yield browser
         browser.close()
 
@@ -44,8 +49,8 @@ def page(context):
     assert not [error for error in errors if "blob:" in error.stack or "file:" in error.stack]
 
 
-@pytest.fixture(scope="module")
-def jupyter(chromium, tmp_path_factory):
+@pytest.fixture(scope="session")
+def jupyter(chromium_path, tmp_path_factory):
     server = Jupyter(tmp_path_factory.mktemp("jupyter"))
     yield server
     server.stop()

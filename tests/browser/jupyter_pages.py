@@ -39,7 +39,10 @@ EXECUTE = """async (code) => {
 
 
 class Jupyter:
-    """A Jupyter server that offers JupyterLab and Notebook over one folder."""
+    """A Jupyter server that offers JupyterLab and Notebook over one folder.
+
+    A kernel outlives its page and takes up the next notebook of its name.
+    """
 
     def __init__(self, folder):
         self.folder = folder / "notebooks"
@@ -102,6 +105,11 @@ class Jupyter:
         """Open the notebook in `app` and wait for its kernel."""
         page.goto(f"{self.url}{app}/{name}?reset&token={TOKEN}")  # no tabs of an earlier visit
         page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+
+    def run(self, page, *cells, app="lab/tree"):
+        """Run `cells` as a notebook; one kernel for all such, so that TensorFlow starts once."""
+        self.write("cells.ipynb", *cells)
+        self.run_all(page, "cells.ipynb", app=app)
 
     def run_all(self, page, name, *, app="lab/tree", minutes=1):
         """Open the notebook, run all its cells and wait for the end."""

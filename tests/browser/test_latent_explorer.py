@@ -6,10 +6,10 @@ The truth for a picture is the Keras decoder itself, asked in the kernel or in t
 import base64
 import functools
 import json
-import shutil
 from pathlib import Path
 
 import keras
+import nbformat
 import numpy as np
 import pytest
 from static_pages import gray, levels, static_page
@@ -286,8 +286,7 @@ def test_the_page_follows_the_readers_theme(chromium, tmp_path, scheme, explorer
 
 @pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
 def test_a_drag_follows_and_python_hears_of_it_once(jupyter, page, pixels, app):
-    jupyter.write("plane.ipynb", SETUP, PLANE)
-    jupyter.run_all(page, "plane.ipynb", app=app)
+    jupyter.run(page, SETUP, PLANE, app=app)
     page.locator(".ck-image").wait_for()
     drag(page, (0.5, 0.5), (0.2, 0.9))
     shown = gray(pixels(page))
@@ -300,8 +299,7 @@ def test_a_drag_follows_and_python_hears_of_it_once(jupyter, page, pixels, app):
 
 
 def test_python_moves_the_code(jupyter, page, pixels):
-    jupyter.write("set.ipynb", SETUP, PLANE)
-    jupyter.run_all(page, "set.ipynb")
+    jupyter.run(page, SETUP, PLANE)
     page.locator(".ck-image").wait_for()
     expected = json.loads(jupyter.execute(page, f"explorer.z = (-1, 7.5); print({LEVELS})"))
     page.get_by_text("z = (−1.00, 7.50)").wait_for()
@@ -310,8 +308,7 @@ def test_python_moves_the_code(jupyter, page, pixels):
 
 @pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
 def test_arrow_keys_move_the_code_and_not_the_notebook(jupyter, page, pixels, app):
-    jupyter.write("keys.ipynb", SETUP, PLANE, "1 + 1")
-    jupyter.run_all(page, "keys.ipynb", app=app)
+    jupyter.run(page, SETUP, PLANE, "1 + 1", app=app)
     plane = page.get_by_role("slider", name="Plane of codes")
     plane.focus()
     active = "jupyterapp.shell.currentWidget.content.activeCellIndex"
@@ -330,8 +327,7 @@ def test_arrow_keys_move_the_code_and_not_the_notebook(jupyter, page, pixels, ap
 
 
 def test_sliders_move_one_unit_each(jupyter, page, pixels):
-    jupyter.write("sliders.ipynb", SETUP, SLIDERS)
-    jupyter.run_all(page, "sliders.ipynb")
+    jupyter.run(page, SETUP, SLIDERS)
     sliders = page.locator(".ck-slider input")
     names = [sliders.nth(i).get_attribute("aria-label") for i in range(5)]
     assert names[:3] == ["z₂", "z₅", "z₃"]
@@ -350,8 +346,7 @@ def test_sliders_move_one_unit_each(jupyter, page, pixels):
 
 
 def test_any_two_units_span_the_plane(jupyter, page):
-    jupyter.write("units.ipynb", SETUP, SLIDERS)
-    jupyter.run_all(page, "units.ipynb")
+    jupyter.run(page, SETUP, SLIDERS)
     page.get_by_label("Horizontal axis").select_option("z₁")
     assert jupyter.hears(page, "print(explorer.units)", "[0, 4]")
     drag(page, (0.5, 0.5), (0.25, 0.75))
@@ -365,8 +360,7 @@ def test_any_two_units_span_the_plane(jupyter, page):
 
 
 def test_the_kernel_decodes_what_the_browser_cannot(jupyter, page, pixels):
-    jupyter.write("kernel.ipynb", SETUP, KERNEL)
-    jupyter.run_all(page, "kernel.ipynb")
+    jupyter.run(page, SETUP, KERNEL)
     page.locator(".ck-notice").get_by_text("Decoded by the kernel").wait_for()
     drag(page, (0.5, 0.5), (0.9, 0.1), steps=30)
     jupyter.execute(page, "pass")  # the kernel answers in turn: the last image has been sent
@@ -378,7 +372,10 @@ def test_the_kernel_decodes_what_the_browser_cannot(jupyter, page, pixels):
 @pytest.mark.slow
 @pytest.mark.skipif(not LECTURE.exists(), reason="lecture 02 is not there")
 def test_lecture_02_moves(jupyter, page, pixels):
-    shutil.copy(LECTURE, jupyter.folder)
+    lecture = nbformat.read(LECTURE, 4)
+    (last,) = (i for i, cell in enumerate(lecture.cells) if "LatentExplorer(" in cell.source)
+    del lecture.cells[last + 1 :]  # which `make notebooks` executes
+    nbformat.write(lecture, jupyter.folder / LECTURE.name)
     jupyter.run_all(page, LECTURE.name, minutes=6)
     page.locator(".ck-plane").first.wait_for()
     before = pixels(page)

@@ -141,8 +141,7 @@ def test_what_is_shown_is_what_keras_makes_of_the_noise_drawn(page, tmp_path, pi
 
 
 def test_in_jupyterlab_the_kernel_denoises_what_the_browser_cannot(jupyter, page, pixels):
-    jupyter.write("noise.ipynb", NOTEBOOK)
-    jupyter.run_all(page, "noise.ipynb")
+    jupyter.run(page, NOTEBOOK)
     page.locator(".ck-notice").get_by_text("Denoised by the kernel").wait_for()
     slider = page.get_by_role("slider", name="Strength")
     box = slider.bounding_box()

@@ -50,8 +50,7 @@ def test_every_stop_shows_its_picture_value_and_sentence(page, tmp_path):
 
 
 def test_in_jupyterlab_the_keyboard_moves_the_slider_and_python_hears(jupyter, page):
-    jupyter.write("pictures.ipynb", NOTEBOOK, "1 + 1")
-    jupyter.run_all(page, "pictures.ipynb")
+    jupyter.run(page, NOTEBOOK, "1 + 1")
     assert page.locator(".jp-OutputArea-output img").count() == 5  # and no figure of their own
     slider = page.get_by_role("slider", name="power")
     slider.focus()
