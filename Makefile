@@ -31,7 +31,7 @@ endif
 help:
 	@echo "make lab      open the course in JupyterLab (the first time: install it into $(VENV))"
 	@echo "make test     run every test and every notebook"
-	@echo "make check    lint and the fast tests, on TensorFlow"
+	@echo "make check    lint and the fast tests, on TensorFlow: 60 to 90 seconds on two cores"
 	@echo "make execute NB='notebooks/02*.ipynb'   re-run notebooks and save them clean"
 
 lab: $(VENV)/.course
