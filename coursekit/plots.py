@@ -160,7 +160,7 @@ def interpolation_strip(rows, alphas):
 
 
 @_in_course_style
-def latent_scatter(codes, labels, *, names=None, marks=None):
+def latent_scatter(codes, labels, *, names=None, marks=None, symbol="h"):
     """Two-dimensional codes, coloured by label.
 
     Args:
@@ -168,6 +168,7 @@ def latent_scatter(codes, labels, *, names=None, marks=None):
         labels: n whole numbers from 0 to 9; a label keeps its colour in every figure.
         names: dict or sequence from label to the name in the legend; the label itself by default.
         marks: dict from a name to one code (2,), drawn as a black cross with that name.
+        symbol: the axes' letter: "h", or "z" where the code is a random variable.
     """
     codes = _validate.codes("codes", codes, 2)
     labels = _validate.finite_array("labels", labels, ndim=1)
@@ -183,7 +184,7 @@ def latent_scatter(codes, labels, *, names=None, marks=None):
     for name, (z1, z2) in (marks or {}).items():
         ax.plot(z1, z2, "kx", markersize=12, markeredgewidth=3)
         ax.annotate(name, (z1, z2), xytext=(8, 8), textcoords="offset points", weight="bold")
-    ax.set(xlabel="$h_1$", ylabel="$h_2$")
+    ax.set(xlabel=f"${symbol}_1$", ylabel=f"${symbol}_2$")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2.5, title="label")
     return figure
 
