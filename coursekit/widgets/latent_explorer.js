@@ -180,7 +180,7 @@ function render({ model, el }) {
 
   const row = make("div", { class: "ck-row" });
   if (size > 1) row.append(make("div", { class: "ck-column" }, plane.element));
-  row.append(make("div", { class: "ck-column" }, image.element));
+  row.append(make("div", { class: "ck-column ck-decoded" }, image.element));
   if (size === 2) row.lastChild.append(position);
   else row.append(make("div", { class: "ck-sliders" }, ...sliders.map(({ element }) => element)));
   if (size > 2) {
