@@ -314,13 +314,13 @@ def test_arrow_keys_move_the_code_and_not_the_notebook(jupyter, page, pixels, ap
     active = "jupyterapp.shell.currentWidget.content.activeCellIndex"
     before = page.evaluate(active)
     place_before = json.loads(jupyter.execute(page, "print(explorer.z.tolist())"))
+    limits = np.array(json.loads(jupyter.execute(page, "print(explorer._limits)")))
     for key in ("ArrowRight", "ArrowRight", "Shift+ArrowUp"):
         plane.press(key)
     shown = gray(pixels(page))
-    z = json.loads(jupyter.execute(page, "print(explorer.z.tolist())"))
-    limits = np.array(json.loads(jupyter.execute(page, "print(explorer._limits)")))
-    moved = (np.array(z) - place_before) / np.ptp(limits, axis=1)
-    np.testing.assert_allclose(moved, [0.02, 0.1], atol=1e-9)
+    z = (place_before + np.ptp(limits, axis=1) * [0.02, 0.1]).tolist()
+    arrived = f"print(np.allclose(explorer.z, {z}, rtol=0, atol=1e-8))"
+    assert jupyter.hears(page, arrived, "True")
     assert shown.tolist() == json.loads(jupyter.execute(page, f"print({LEVELS})"))
     assert page.evaluate(active) == before
     assert f"{z[0]:.2f}".replace("-", "−") in plane.get_attribute("aria-valuetext")
