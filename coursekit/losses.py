@@ -147,8 +147,8 @@ def call_frozen(model, x, training=None):
 
         discriminator_loss(D(x), D(stop_gradient(fake))) + generator_loss(call_frozen(D, fake))
 
-    The call leaves no trace in the model: moving averages and random seeds stay as they are, and
-    penalties that layers add to the loss are not counted.
+    The call leaves moving averages and random seeds of the model as they are. Like every new call,
+    it makes Keras forget the activity penalties of the one before.
 
     Args:
         model: built Keras model or layer.

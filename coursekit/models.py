@@ -368,14 +368,18 @@ class _AdversarialModel(_Composed):
         (x, *_), (logit,) = _shapes(self.discriminator.inputs), _shapes(self.discriminator.outputs)
         _require_meeting(takes[0], takes[1], "discriminator takes", x)
         _require_meeting("discriminator gives", logit, "one logit is", (1,))
-        if self.gradient_penalty:
-            for layer in self.discriminator._flatten_layers():
-                if _differs_in_training(layer):
-                    raise ValueError(
-                        f"discriminator has the layer {layer.name} ({type(layer).__name__}), which "
-                        "does not compute the same in two calls in training: the gradient penalty "
-                        "would measure that. Leave it out, or give gradient_penalty=0."
-                    )
+        for layer in self.discriminator._flatten_layers():
+            if getattr(layer, "activity_regularizer", None) is not None:
+                raise ValueError(
+                    f"discriminator has an activity regularizer in the layer {layer.name}, and "
+                    "Keras would count only its last call's penalty: regularize its weights."
+                )
+            if self.gradient_penalty and _differs_in_training(layer):
+                raise ValueError(
+                    f"discriminator has the layer {layer.name} ({type(layer).__name__}), which "
+                    "does not compute the same in two calls in training: the gradient penalty "
+                    "would measure that. Leave it out, or give gradient_penalty=0."
+                )
 
     def get_config(self):
         own = {
@@ -448,6 +452,7 @@ class GAN(_AdversarialModel):
 
     def call(self, x):
         # For `predict`; a compiled step of training leaves it out.
+        (x,) = self._split(x, 1)
         return ops.sigmoid(ops.cast(self.discriminator(x, training=False), "float32"))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -674,9 +679,17 @@ def _variance(values):
 
 
 def _differs_in_training(layer):
-    """Whether it is a layer without parts whose output depends on `training`."""
+    """Whether a layer without parts computes something else in training; it leaves no trace."""
     parts = list(layer._flatten_layers(include_self=False))
-    return not parts and "training" in inspect.signature(layer.call).parameters
+    if parts or "training" not in inspect.signature(layer.call).parameters:
+        return False
+    rng = np.random.default_rng(0)
+    x = keras.tree.map_structure(
+        lambda end: ops.convert_to_tensor(rng.normal(size=[n or 4 for n in end.shape])), layer.input
+    )
+    with keras.StatelessScope():
+        one, other = (ops.convert_to_numpy(layer(x, training=mode)) for mode in (True, False))
+    return not np.array_equal(one, other)
 
 
 def digit_classifier():
