@@ -14,7 +14,17 @@ if sys.version_info < (3, 11):  # noqa: UP036 - a checkout can be imported witho
 
 # runtime comes first: it settles the Keras backend and its log level before Keras is imported.
 from coursekit.runtime import Progress, Run, setup  # isort: skip
-from coursekit import datasets, layers, losses, metrics, models, plots, regularizers, widgets
+from coursekit import (
+    datasets,
+    layers,
+    losses,
+    metrics,
+    models,
+    plots,
+    priors,
+    regularizers,
+    widgets,
+)
 from coursekit.checks import ExpectationError, expect
 
 __all__ = [
@@ -28,6 +38,7 @@ __all__ = [
     "metrics",
     "models",
     "plots",
+    "priors",
     "regularizers",
     "setup",
     "widgets",

@@ -49,6 +49,13 @@ def real(name, value, *, least=None, most=None, above=None, below=None):
     return float(value)
 
 
+def one_of(name, value, allowed):
+    """Return `value` if it is among the `allowed` strings, or raise."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
+    return value
+
+
 def in_unit_range(name, values, advice):
     """Whether all of a tensor lies in [0, 1], as a tensor; raises where it is known not to.
 

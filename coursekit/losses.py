@@ -1,7 +1,7 @@
-"""Likelihoods and divergences, one number per image, in nats. Lecture 09.
+"""Likelihoods, divergences and adversarial losses, one number per image, in nats.
 
-All are summed over the pixels or the code, never averaged: only then do they add up to a bound on
-log p(x). Average them over the batch.
+Likelihoods and divergences (lecture 09) are summed over the pixels or the code, never averaged:
+only then do they add up to a bound on log p(x). Average all of them over the batch.
 """
 
 import math
@@ -88,6 +88,86 @@ def gaussian_kl(z_mean, z_log_var, prior_mean=0.0, prior_log_var=0.0):
     squares = ops.square(z_mean - prior_mean) * ops.exp(-prior_log_var)
     # expm1, since exp(d) - 1 - d loses its digits where the two variances are nearly equal.
     return 0.5 * _sum_per_image(ops.expm1(d) - d + squares)
+
+
+def discriminator_loss(real_logits, fake_logits, real_label=1.0):
+    """J_D = -log D(x) - log(1 - D(G(z))), with D the sigmoid of the logits. Lecture 11.
+
+    Minus the game's value (Goodfellow et al. 2014): 2 log 2 where D can only guess, 0 where it has
+    won. With a `real_label` t below 1 the first term is -t log D(x) - (1 - t) log(1 - D(x)).
+
+    Args:
+        real_logits, fake_logits: what the discriminator gives for real and for generated samples,
+            before a sigmoid, both (batch, 1).
+        real_label: t, in (0, 1].
+
+    Returns:
+        Tensor (batch,).
+
+    Raises:
+        ValueError: the shapes differ, or `real_label` is out of range.
+    """
+    t = _validate.real("real_label", real_label, above=0, most=1)
+    real, fake = _at_least_single(real_logits, fake_logits)
+    _require_one_shape(real_logits=real, fake_logits=fake)
+    return _sum_per_image(t * ops.softplus(-real) + (1 - t) * ops.softplus(real)) + _sum_per_image(
+        ops.softplus(fake)
+    )
+
+
+def generator_loss(fake_logits, loss="non-saturating"):
+    """J_G, from the discriminator's logits for generated samples. Lecture 11.
+
+    "minimax": log(1 - D(G(z))), the part of -J_D that the generator can change; its gradient
+    vanishes where D is sure of itself. "non-saturating": -log D(G(z)), which has its minimum at the
+    same place, and its largest gradient there (Goodfellow et al. 2014).
+
+    Args:
+        fake_logits: (batch, 1), from `call_frozen` where one loss trains both players.
+        loss: "non-saturating" or "minimax".
+
+    Returns:
+        Tensor (batch,).
+
+    Raises:
+        ValueError: another loss, or logits of one axis.
+    """
+    _validate.one_of("loss", loss, ("non-saturating", "minimax"))
+    (fake,) = _at_least_single(fake_logits)
+    if len(fake.shape) < 2:
+        raise ValueError(f"fake_logits must have shape (batch, 1), got {tuple(fake.shape)}.")
+    per_logit = ops.softplus(-fake) if loss == "non-saturating" else -ops.softplus(fake)
+    return _sum_per_image(per_logit)
+
+
+def call_frozen(model, x, training=None):
+    """`model(x)` with its weights held fixed: gradients reach x, and no weight. Lecture 11.
+
+    With it one loss trains two players against each other, in one ordinary `fit`::
+
+        discriminator_loss(D(x), D(stop_gradient(fake))) + generator_loss(call_frozen(D, fake))
+
+    The call leaves moving averages and random seeds of the model as they are. Like every new call,
+    it makes Keras forget the activity penalties of the one before.
+
+    Args:
+        model: built Keras model or layer.
+        x: its inputs, a tensor or a list of tensors.
+        training: as in ``model(x, training=...)``.
+
+    Returns:
+        What the model gives.
+
+    Raises:
+        TypeError, ValueError: `model` is no Keras model or layer, or is not built.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"model must be a Keras model or layer, got {type(model).__name__}.")
+    if not model.built:
+        raise ValueError("model must be built: begin it with keras.Input(shape).")
+    fixed = [(variable, ops.stop_gradient(variable.value)) for variable in model.variables]
+    with keras.StatelessScope(state_mapping=fixed):
+        return model(x, training=training)
 
 
 def _at_least_single(*values):

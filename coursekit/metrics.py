@@ -1,10 +1,14 @@
 """Numbers that say how good a model is."""
 
+import functools
+
 import numpy as np
 from keras import ops
+from scipy.ndimage import laplace
+from scipy.spatial.distance import cdist
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from coursekit import _validate, regularizers
+from coursekit import _validate, models, regularizers
 
 
 def squared_error(x, x_hat):
@@ -189,6 +193,145 @@ def _singular_values(J):
     J_T = J.swapaxes(1, 2)
     gram = J @ J_T if J.shape[1] <= J.shape[2] else J_T @ J
     return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, ::-1], 0))
+
+
+def digit_features(x):
+    """What the course's digit classifier sees in each image: its 64 features. Lecture 11.
+
+    Args:
+        x: images in [0, 1] of 28 by 28 pixels: (n, 784), (n, 28, 28) or (n, 28, 28, 1).
+
+    Returns:
+        (n, 64), as float32.
+
+    Raises:
+        ValueError: another shape, or values outside [0, 1].
+        DataFileError: as `models.digit_classifier`.
+    """
+    return _read_digits(x)[0]
+
+
+def digit_coverage(x):
+    """The share of each digit among images, as the digit classifier reads them. Lecture 11.
+
+    MNIST itself has 9 to 11 % of each; a digit that a generator has forgotten has 0.
+
+    Args:
+        x: as for `digit_features`.
+
+    Returns:
+        (10,), which sum to 1.
+    """
+    logits = _read_digits(x)[1]
+    return np.bincount(logits.argmax(axis=1), minlength=10) / len(logits)
+
+
+@functools.cache
+def _digit_classifier():
+    return models.digit_classifier()
+
+
+def _read_digits(x):
+    x = _validate.images("x", x, unit_range=True)
+    if x.shape[1:] != (28, 28):
+        raise ValueError(f"x must hold gray images of 28 by 28 pixels, got shape {x.shape}.")
+    return _digit_classifier().predict(x[..., np.newaxis], batch_size=1000, verbose=0)
+
+
+def frechet_distance(features_a, features_b):
+    """Distance of two samples, each taken for a Gaussian: 0 where both are alike. Lecture 11.
+
+    ||mean_a - mean_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the squared 2-Wasserstein distance of
+    the Gaussians. With Inception's features it is the FID (Heusel et al. 2017); with
+    `digit_features`, on another scale, it serves digits. It is biased upwards in small samples:
+    compare only distances of equally many, and of well more than there are features.
+
+    Args:
+        features_a, features_b: (n, k) and (m, k), at least two rows each.
+
+    Raises:
+        ValueError: the numbers of features differ, a value is not finite, or there is one row.
+    """
+    a, b = _two_samples(features_a=features_a, features_b=features_b)
+    C_a, C_b = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (a, b))
+    variances, axes = np.linalg.eigh(C_a)
+    root = axes * np.sqrt(np.maximum(variances, 0)) @ axes.T
+    # C_a C_b and the symmetric root C_b root have the same eigenvalues.
+    shared = np.linalg.eigvalsh(root @ C_b @ root)
+    means = np.sum(np.square(a.mean(axis=0) - b.mean(axis=0)))
+    distance = means + np.trace(C_a) + np.trace(C_b) - 2 * np.sqrt(np.maximum(shared, 0)).sum()
+    return float(max(distance, 0))  # equal samples can come out a hair below 0
+
+
+def maximum_mean_discrepancy(a, b, *, bandwidth):
+    """Squared distance of two samples' means in a kernel's space (Gretton et al. 2012). Lecture 12.
+
+    The unbiased estimate, with k(u, v) = exp(-||u - v||^2 / (2 bandwidth^2)): the mean of k within
+    a, plus that within b, minus twice that between both, no point being compared with itself. For
+    one distribution its expectation is 0, and it may fall below.
+
+    Args:
+        a, b: (n, k) and (m, k), at least two rows each.
+        bandwidth: above 0, on the scale of the detail that matters: much smaller or larger than
+            the distances between points, and every two samples look alike.
+
+    Raises:
+        TypeError, ValueError: as `frechet_distance`, or `bandwidth` is not above 0.
+    """
+    bandwidth = _validate.real("bandwidth", bandwidth, above=0)
+    a, b = _two_samples(a=a, b=b)
+    n, m = len(a), len(b)
+    within_a, within_b, between = (
+        _kernel_sum(u, v, bandwidth) for u, v in ((a, a), (b, b), (a, b))
+    )
+    return float(
+        (within_a - n) / (n * (n - 1)) + (within_b - m) / (m * (m - 1)) - 2 * between / (n * m)
+    )
+
+
+def _kernel_sum(a, b, bandwidth):
+    """Sum of the kernel over all pairs, a thousand rows at a time to spare memory."""
+    return sum(
+        np.exp(cdist(a[start : start + 1000], b, "sqeuclidean") / (-2 * bandwidth**2)).sum()
+        for start in range(0, len(a), 1000)
+    )
+
+
+def _two_samples(**samples):
+    """Both as double precision; raises unless they are comparable."""
+    arrays = {
+        name: _validate.finite_array(name, rows, ndim=2).astype("float64")
+        for name, rows in samples.items()
+    }
+    (name_a, a), (name_b, b) = arrays.items()
+    if a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        raise ValueError(
+            f"{name_a} and {name_b} must have equally many columns and at least two rows, got "
+            f"{a.shape} and {b.shape}."
+        )
+    return a, b
+
+
+def sharpness(x):
+    """How sudden the changes in each image are: the variance of its Laplacian. Lecture 11.
+
+    The Laplacian compares a pixel with its four neighbours, so a blurred edge counts less than a
+    sharp one. Noise counts as well: compare images of one kind, and look at them.
+
+    Args:
+        x: images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1).
+
+    Returns:
+        (n,), from 0.
+
+    Raises:
+        ValueError: another shape, or values outside [0, 1].
+    """
+    x = _validate.images("x", x, unit_range=True)
+    if x.ndim != 3:
+        raise ValueError(f"x must hold gray images, got shape {x.shape}.")
+    # Beyond the border the image goes on as its mirror image.
+    return laplace(x.astype("float64"), axes=(1, 2)).var(axis=(1, 2))
 
 
 def _in_batches(function, encoder, x):

@@ -216,7 +216,7 @@ class Progress(keras.callbacks.Callback):
         self.name = name
 
     def on_train_begin(self, logs=None):
-        self._handle = _display_handle()
+        self._handle = display_handle()
         self._terminal = self._handle is None and sys.stdout.isatty()
         self._started = self._shown = time.monotonic()
         self._epoch = self._first = None
@@ -263,7 +263,7 @@ class Progress(keras.callbacks.Callback):
             print(f"\r\x1b[K{text}", end="", flush=True)
 
 
-def _display_handle():
+def display_handle():
     """An updatable output in a notebook's cell, or None outside a notebook."""
     with contextlib.suppress(ImportError):
         from IPython import get_ipython

@@ -10,6 +10,7 @@ import numpy as np
 _SHA256 = {
     "mnist.npz": "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64",
     "fashion_mnist_12k.npz": "009dc909d6914f083fba08e5fd702ecb398ce07d2710ca2194130aea5eedb6e1",
+    "digit_classifier.npz": "7813dbbcacf76e5242873ba2a27e97d17fc92f1c4c73203b9c0a6dca3d4aa5b7",
 }
 
 
@@ -37,7 +38,7 @@ def data_folder():
         f"The course's data folder {origin}was not found at "
         + " or ".join(map(str, candidates))
         + ": restore `data/` with `git checkout -- data`, or set COURSEKIT_DATA to a folder "
-        "that holds mnist.npz and fashion_mnist_12k.npz."
+        "that holds mnist.npz and the other files."
     )
 
 

@@ -1,3 +1,4 @@
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -134,3 +135,52 @@ def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
     assert plt.get_fignums() == []  # no empty figure is left for the notebook to show
+
+
+def trained_with(film, epochs=3, **options):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse", jit_compile=False, **options)
+    model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=2, epochs=epochs, verbose=0,
+              callbacks=[film])  # fmt: skip
+    return film
+
+
+def test_film_strip_draws_when_it_should_and_what_was_there():
+    calls = []
+    film = ck.plots.FilmStrip(lambda: calls.append(0) or x[len(calls) - 1][None], [0, 1, 6])
+    assert film.figure is None
+    trained_with(film)
+    assert list(film.rows) == [0, 1, 6, 12]  # the last one is the end of training
+    assert [ax.get_ylabel() for ax in film.figure.axes] == ["step 0", "step 1", "step 6", "step 12"]
+    for i, (ax, row) in enumerate(zip(film.figure.axes, film.rows.values(), strict=True)):
+        np.testing.assert_array_equal(ax.images[0].get_array(), x[i].reshape(28, 28))
+        np.testing.assert_array_equal(row, x[i : i + 1])
+    assert list(trained_with(film, epochs=1).rows) == [0, 1, 4]  # begins anew
+
+
+def test_film_strip_waits_for_the_end_of_an_execution():
+    film = ck.plots.FilmStrip(lambda: x[:2], [0, 1, 2, 7])
+    assert list(trained_with(film, steps_per_execution=4).rows) == [0, 4, 8, 12]
+
+
+def test_film_strip_in_a_notebook_leaves_one_figure(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            assert raw
+            shown.append(data)
+
+    monkeypatch.setattr(ck.plots.runtime, "display_handle", Handle)
+    trained_with(ck.plots.FilmStrip(lambda: x[:2], [0, 3]))
+    assert len(shown) == 3  # updates of one output
+    assert shown[-1]["image/png"].startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("steps", [[3, 2], [-1], [0.5]])
+def test_film_strip_names_bad_arguments(steps):
+    with pytest.raises((TypeError, ValueError), match="steps must"):
+        ck.plots.FilmStrip(lambda: x, steps)
+    with pytest.raises(TypeError, match="draw must be a function"):
+        ck.plots.FilmStrip(x, [0])

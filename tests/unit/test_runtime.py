@@ -222,7 +222,7 @@ def test_progress_in_a_notebook_ends_as_plain_text(monkeypatch):
         def update(self, data, raw):
             shown.append(data)
 
-    monkeypatch.setattr(runtime, "_display_handle", Handle)
+    monkeypatch.setattr(runtime, "display_handle", Handle)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", loss="mse")
     x = np.ones((8, 3))
