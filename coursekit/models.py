@@ -77,12 +77,7 @@ class Autoencoder(_Composed):
 
     def __init__(self, encoder, decoder, **kwargs):
         super().__init__(**kwargs)
-        _require_ends("encoder", encoder, inputs=1, outputs=1)
-        _require_ends("decoder", decoder, inputs=1, outputs=1)
-        h, decoder_h = encoder.output_shape[1:], decoder.input_shape[1:]
-        _require_meeting("encoder gives codes of shape", h, "decoder takes", decoder_h)
-        x, x_hat = encoder.input_shape[1:], decoder.output_shape[1:]
-        _require_meeting("encoder takes inputs of shape", x, "decoder gives", x_hat)
+        _require_halves(encoder, decoder)
         self.encoder = encoder
         self.decoder = decoder
         self.build(encoder.input_shape)
@@ -540,12 +535,8 @@ class AdversarialAutoencoder(_AdversarialModel):
         super().__init__(
             loss=loss, real_label=real_label, gradient_penalty=gradient_penalty, seed=seed, **kwargs
         )
-        _require_ends("encoder", encoder, inputs=1, outputs=1)
-        _require_ends("decoder", decoder, inputs=1, outputs=1)
-        h, decoder_h = encoder.output_shape[1:], decoder.input_shape[1:]
-        _require_meeting("encoder gives codes of shape", h, "decoder takes", decoder_h)
-        x, x_hat = encoder.input_shape[1:], decoder.output_shape[1:]
-        _require_meeting("encoder takes x of shape", x, "decoder gives", x_hat)
+        _require_halves(encoder, decoder)
+        h = encoder.output_shape[1:]
         self.encoder = encoder
         self.decoder = decoder
         self.discriminator = discriminator
@@ -723,6 +714,16 @@ def _digit_network():
     h = layers.MaxPooling2D()(h)
     features = layers.Dense(64, "relu", name="features")(layers.Flatten()(h))
     return keras.Model(x, [features, layers.Dense(10, name="logits")(features)])
+
+
+def _require_halves(encoder, decoder):
+    """Raise unless they are an encoder and a decoder whose shapes meet, x to h and h to x."""
+    _require_ends("encoder", encoder, inputs=1, outputs=1)
+    _require_ends("decoder", decoder, inputs=1, outputs=1)
+    h, decoder_h = encoder.output_shape[1:], decoder.input_shape[1:]
+    _require_meeting("encoder gives codes of shape", h, "decoder takes", decoder_h)
+    x, x_hat = encoder.input_shape[1:], decoder.output_shape[1:]
+    _require_meeting("encoder takes inputs of shape", x, "decoder gives", x_hat)
 
 
 def _require_ends(name, half, *, inputs, outputs):
