@@ -192,12 +192,14 @@ def latent_scatter(codes, labels, *, names=None, marks=None, symbol="h"):
 
 
 @_in_course_style
-def latent_manifold(decode, h1, h2, *, n=15):
+def latent_manifold(decode, h1, h2, *, n=15, symbol="h"):
     """What the decoder draws on an n-by-n grid of codes, each image where its code lies.
 
     Args:
         decode: function from codes (n * n, 2) to images, such as `Autoencoder.decode`.
         h1, h2: pairs (low, high), the ranges of the two code units.
+        n: images a side, at least 2.
+        symbol: the axes' letter: "h", or "z" where the code is a random variable.
     """
     for name, pair in (("h1", h1), ("h2", h2)):
         pair = _validate.finite_array(name, pair, ndim=1)
@@ -222,7 +224,7 @@ def latent_manifold(decode, h1, h2, *, n=15):
         canvas, vmin=0, vmax=1, aspect="auto",
         extent=(h1[0] - half1, h1[1] + half1, h2[0] - half2, h2[1] + half2),
     )  # fmt: skip
-    ax.set(xlabel="$h_1$", ylabel="$h_2$")
+    ax.set(xlabel=f"${symbol}_1$", ylabel=f"${symbol}_2$")
     return figure
 
 

@@ -69,6 +69,17 @@ def test_manifold_draws_each_image_where_its_code_lies():
     assert canvas[0, -2] == pytest.approx(4 + 10 * 1)
 
 
+@pytest.mark.parametrize("symbol", ["h", "z"])
+def test_axes_of_a_plane_of_codes_bear_its_symbol(symbol):
+    scatter = ck.plots.latent_scatter(np.eye(2), [0, 1], symbol=symbol)
+    manifold = ck.plots.latent_manifold(
+        lambda z: z @ np.ones((2, 4)), (0, 1), (0, 1), n=2, symbol=symbol
+    )
+    for figure in (scatter, manifold):
+        ax = figure.axes[0]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == (f"${symbol}_1$", f"${symbol}_2$")
+
+
 def test_a_label_keeps_its_colour():
     def colour_of_6(codes, labels):
         figure = ck.plots.latent_scatter(codes, labels)
