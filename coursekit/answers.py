@@ -376,7 +376,9 @@ def _number(array):
 
 def _kind(value):
     name = type(value).__name__
-    return "a function" if name == "function" else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    if name == "function":
+        return "a function"
+    return f"an {name}" if name.startswith((*"aeiou", "nd")) else f"a {name}"
 
 
 # Comparing

@@ -311,6 +311,22 @@ def test_checks_hold_numbers_and_sentences_and_are_small(folder, made):
             assert file[entry].dtype.kind in ("U" if entry.endswith("/about") else "fiub"), entry
 
 
+def test_the_lecture_and_the_index_link_to_it(folder):
+    (lecture,) = (ROOT / "notebooks").glob(f"{folder.name[:2]}_*.ipynb")
+    link = f"(assignments/{folder.name}/{folder.name}.ipynb)"
+    for path in (lecture, ROOT / "notebooks" / "00_start_here.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        assert any(link in cell.source for cell in cells), f"{path.name} has no link {link}"
+
+
+def test_links_in_the_student_version_lead_somewhere(folder, made):
+    student = nbformat.reads(made[folder][f"{folder.name}.ipynb"].decode(), as_version=4)
+    for cell in student.cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\((?!https?:|#)([^)#]+\.ipynb)", cell.source):
+                assert (RELEASED / folder.name / target).exists(), f"{cell.id}: {target}"
+
+
 def squeezed(text):
     return re.sub(r"\s+", "", text)
 
