@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3 python3.13 python3.12 python3.11 python
 # What `make execute` re-runs and `make test` executes.
 NB ?= $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
+ASSIGNMENTS = $(sort $(wildcard instructor/[0-9][0-9]_*/*.ipynb))
 LAB_OPTIONS ?=
 # Processes that tests and notebooks run in; a notebook takes up to 2 GB of memory.
 JOBS ?= 2
@@ -26,13 +27,15 @@ ifneq ($(HOME_IS_WRITABLE),yes)
 export HOME := $(abspath $(VENV))/home
 endif
 
-.PHONY: help lab test check execute unit notebooks browser chromium
+.PHONY: help lab test check execute release check-assignments unit notebooks browser chromium
 
 help:
 	@echo "make lab      open the course in JupyterLab (the first time: install it into $(VENV))"
 	@echo "make test     run every test and every notebook"
 	@echo "make check    lint and the fast tests, on TensorFlow: 60 to 90 seconds on two cores"
 	@echo "make execute NB='notebooks/02*.ipynb'   re-run notebooks and save them clean"
+	@echo "make release  make the assignments' student versions, and a zip of each in dist/assignments"
+	@echo "make check-assignments   prove every assignment: solutions, mistakes, student versions"
 
 lab: $(VENV)/.course
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_OPTIONS) \
@@ -41,7 +44,7 @@ lab: $(VENV)/.course
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) unit notebooks browser
+	$(MAKE) unit notebooks check-assignments browser
 
 unit: $(VENV)/.test
 	$(PYTEST) tests/unit
@@ -61,6 +64,13 @@ check: $(VENV)/.test
 
 execute: $(VENV)/.test
 	$(BIN)/python -m tests.notebooks.execute $(NB)
+
+release: $(VENV)/.test
+	$(BIN)/python -m coursekit.grading.release
+
+check-assignments: $(VENV)/.test
+	$(PYTEST) tests/assignments
+	$(NBVAL) --nbval-cell-timeout=60 $(ASSIGNMENTS)
 
 # Browser tests are skipped, with a reason, where there is no Chromium and none may be installed.
 chromium:
@@ -84,5 +94,5 @@ $(VENV)/.course: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.course
-	@$(PIP_INSTALL) -e '.[test]' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) -e '.[test,instructor]' || $(INSTALL_FAILED)
 	@touch $@

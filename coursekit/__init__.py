@@ -25,12 +25,14 @@ from coursekit import (
     regularizers,
     widgets,
 )
-from coursekit.checks import ExpectationError, expect
+from coursekit.checks import CheckFailed, ExpectationError, check, expect
 
 __all__ = [
+    "CheckFailed",
     "ExpectationError",
     "Progress",
     "Run",
+    "check",
     "datasets",
     "expect",
     "layers",

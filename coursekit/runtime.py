@@ -203,6 +203,33 @@ def _driver_lists_gpu():
     return found.returncode == 0 and "GPU" in found.stdout
 
 
+def gradient(function, x):
+    """The derivative of the scalar `function(x)` with respect to the array `x`, as an array.
+
+    Automatic differentiation of the backend in use; None where TensorFlow or PyTorch find no way
+    from `x` to the result (JAX says 0).
+    """
+    backend = keras.config.backend()
+    x = keras.ops.convert_to_tensor(x)
+    if backend == "tensorflow":
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.convert_to_tensor(function(x))
+        found = tape.gradient(y, x)
+        found = None if found is None else tf.convert_to_tensor(found)
+    elif backend == "jax":
+        import jax
+
+        found = jax.grad(function)(x)
+    else:
+        import torch
+
+        x = x.detach().requires_grad_()
+        y = function(x)
+        found = torch.autograd.grad(y, x, allow_unused=True)[0] if y.requires_grad else None
+    return None if found is None else keras.ops.convert_to_numpy(found)
+
+
 class Progress(keras.callbacks.Callback):
     """One line that moves while `fit` runs and ends as a summary of losses.
 
