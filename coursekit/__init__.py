@@ -26,12 +26,14 @@ from coursekit import (
     widgets,
 )
 from coursekit.checks import CheckFailed, ExpectationError, check, expect
+from coursekit.sweeps import Trial, sweep
 
 __all__ = [
     "CheckFailed",
     "ExpectationError",
     "Progress",
     "Run",
+    "Trial",
     "check",
     "datasets",
     "expect",
@@ -43,5 +45,6 @@ __all__ = [
     "priors",
     "regularizers",
     "setup",
+    "sweep",
     "widgets",
 ]

@@ -60,6 +60,8 @@ _BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 # Entered once if a GPU turns out to be unusable after TensorFlow has taken hold of it.
 _on_cpu = contextlib.ExitStack()
+# Whether other processes should leave the GPU alone, too.
+_gpus_hidden = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +131,8 @@ def setup(seed=0, *, device="auto"):
 
 def _find_device(wanted):
     """Return ("CPU" or "GPU", a sentence about what is wrong with the GPU or "")."""
+    global _gpus_hidden
+    _gpus_hidden = False
     _on_cpu.close()  # what an earlier call may have settled
     with _held_stderr():
         gpus = _list_gpus()
@@ -180,6 +184,8 @@ def _try_gpu():
 
 
 def _hide_gpus():
+    global _gpus_hidden
+    _gpus_hidden = True
     try:
         if keras.config.backend() == "tensorflow":
             tf.config.set_visible_devices([], "GPU")
@@ -230,6 +236,56 @@ def gradient(function, x):
     return None if found is None else keras.ops.convert_to_numpy(found)
 
 
+def worker_environment(*, threads):
+    """Environment variables for a process that trains beside this one, with so many threads.
+
+    Each process would else start a thread per core and, on a GPU, reserve all of its memory.
+    """
+    environment = {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(threads),
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    return environment | ({"CUDA_VISIBLE_DEVICES": "-1"} if _gpus_hidden else {})
+
+
+class ProgressLine:
+    """A line that is replaced in place while something runs, and ends as a summary.
+
+    In a notebook it shows a bar, and nothing but the summary is saved; in a terminal likewise;
+    where the output is a file, only the summary is written.
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self._handle = display_handle()
+        self._terminal = self._handle is None and sys.stdout.isatty()
+        self._started = time.monotonic()
+
+    def show(self, done, text):
+        """Show `text` and the time left, having `done` a part from 0 to 1."""
+        left = ""
+        if done > 0.02:
+            seconds = (time.monotonic() - self._started) * (1 - done) / done
+            left = f", about {seconds:.0f} s left"
+        text = f"{self.name}: {text}{left}"
+        if self._handle is not None:
+            bar = f'<progress max="1" value="{done:.3f}" aria-label="progress"></progress>'
+            shown = f"{bar} <span>{html.escape(text)}</span>"
+            self._handle.update({"text/plain": text, "text/html": shown}, raw=True)
+        elif self._terminal:
+            print(f"\r\x1b[K{text}", end="", flush=True)
+
+    def end(self, summary):
+        """Replace the line by the summary."""
+        summary = f"{self.name}: {summary}"
+        if self._handle is not None:
+            self._handle.update({"text/plain": summary}, raw=True)
+        else:
+            print(("\r\x1b[K" if self._terminal else "") + summary)
+
+
 class Progress(keras.callbacks.Callback):
     """One line that moves while `fit` runs and ends as a summary of losses.
 
@@ -243,9 +299,8 @@ class Progress(keras.callbacks.Callback):
         self.name = name
 
     def on_train_begin(self, logs=None):
-        self._handle = display_handle()
-        self._terminal = self._handle is None and sys.stdout.isatty()
-        self._started = self._shown = time.monotonic()
+        self._line = ProgressLine(self.name)
+        self._shown = time.monotonic()
         self._epoch = self._first = None
         self._last = {}
 
@@ -268,26 +323,11 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         epochs = 0 if self._epoch is None else self._epoch + 1 - self._first
-        summary = f"{self.name}: {epochs} epoch{'s' if epochs != 1 else ''}, {_losses(self._last)}"
-        if self._handle is not None:
-            self._handle.update({"text/plain": summary}, raw=True)
-        else:
-            print(("\r\x1b[K" if self._terminal else "") + summary)
+        self._line.end(f"{epochs} epoch{'s' if epochs != 1 else ''}, {_losses(self._last)}")
 
     def _show(self, done, logs):
-        left = ""
-        if done > 0.02:
-            seconds = (time.monotonic() - self._started) * (1 - done) / done
-            left = f", about {seconds:.0f} s left"
         losses = f", {_losses(logs)}" if logs else ""
-        epoch = f"epoch {self._epoch + 1} of {self.params['epochs']}"
-        text = f"{self.name}: {epoch}{losses}{left}"
-        if self._handle is not None:
-            bar = f'<progress max="1" value="{done:.3f}" aria-label="progress"></progress>'
-            shown = f"{bar} <span>{html.escape(text)}</span>"
-            self._handle.update({"text/plain": text, "text/html": shown}, raw=True)
-        elif self._terminal:
-            print(f"\r\x1b[K{text}", end="", flush=True)
+        self._line.show(done, f"epoch {self._epoch + 1} of {self.params['epochs']}{losses}")
 
 
 def display_handle():

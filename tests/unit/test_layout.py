@@ -10,7 +10,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 
 # A module may import from its own floor or a lower one.
 FLOORS = [
-    {"_validate", "runtime", "datasets", "answers", "checks"},
+    {"_validate", "runtime", "datasets", "answers", "checks", "sweeps"},
     {"layers", "regularizers", "losses", "priors"},
     {"models"},
     {"metrics"},
