@@ -58,8 +58,8 @@ def sweep(train, grid, executor=None):
         executor: any `concurrent.futures.Executor`, which is left running: `ThreadPoolExecutor(1)`
             runs one after another in this process, a Dask client's ``get_executor()`` on a
             cluster. None takes up to four processes on this computer; they start in some seconds
-            and wait a minute for a next sweep. If one dies, the runs that were lost with it are
-            repeated, one at a time until it is known which one is to blame.
+            and wait a minute for a next sweep. If a process dies, the runs that were lost with it
+            are repeated, one at a time until it is known which one is to blame.
 
     Returns:
         List of `Trial`, one per setting in the order of the grid.
@@ -79,11 +79,7 @@ def sweep(train, grid, executor=None):
     line = runtime.ProgressLine("sweep")
     interrupted = False
     try:
-        if executor is None:
-            _in_own_processes(portable, settings, trials, line)
-        else:
-            every = range(len(settings))
-            trials.update(_run(executor, portable, settings, every, trials, line))
+        _run_all(portable, settings, trials, line, executor)
     except KeyboardInterrupt:
         interrupted = True
     _report(settings, trials, line, interrupted, busy=executor is not None)
@@ -192,27 +188,30 @@ def _sendable(error):
     return error
 
 
-def _in_own_processes(train, settings, trials, line):
-    def run(indices, most):
-        executor = _own_executor(min(most, len(indices)))
+def _run_all(train, settings, trials, line, given):
+    """Add a trial for every setting to `trials`, also where processes die."""
+
+    def run(indices, at_once=_MOST_PROCESSES):
+        executor = given or _own_executor(min(at_once, len(indices)))
         try:
             return _run(executor, train, settings, indices, trials, line)
         except KeyboardInterrupt:
-            with _no_interrupt():  # a second press must not lose what the first one kept
-                executor.shutdown(kill_workers=True)
+            if not given:
+                with _no_interrupt():  # a second press must not lose what the first one kept
+                    executor.shutdown(kill_workers=True)
             raise
 
     with warnings.catch_warnings():
         # A process whose memory has grown is replaced by a new one, and nothing is lost.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-        lost = run(range(len(settings)), _MOST_PROCESSES)
+        lost = run(range(len(settings)))
         while lost:
             # A process died and took others' runs along. Alone, a run can blame no other, and where
             # memory was short it has all of it.
             index, *rest = lost
-            fault = run([index], 1)
+            fault = run([index], at_once=1)
             trials.update(fault)
-            lost = run(rest, _MOST_PROCESSES) if fault and rest else rest
+            lost = run(rest) if fault and rest else rest
 
 
 def _own_executor(processes):
@@ -227,7 +226,7 @@ def _own_executor(processes):
 
 
 def _run(executor, train, settings, indices, trials, line):
-    """Add the trials of these settings to `trials`; return those that a broken executor lost."""
+    """Add the trials of these settings to `trials`; return those lost with a process that died."""
     futures, lost = {}, {}
 
     def collect(future):
@@ -238,7 +237,7 @@ def _run(executor, train, settings, indices, trials, line):
             error = future.exception()
         if isinstance(error, KeyboardInterrupt):  # the interrupt was heard in a process, too
             raise error
-        ended = lost if isinstance(error, concurrent.futures.BrokenExecutor) else trials
+        ended = lost if _by_death(error) else trials
         ended[index] = Trial(settings[index], error=error) if error else future.result()
 
     waiting = set()
@@ -265,6 +264,13 @@ def _run(executor, train, settings, indices, trials, line):
                 collect(future)
         raise
     return dict(sorted(lost.items()))
+
+
+def _by_death(error):
+    # Dask's KilledWorker, of a package that the course does without, blames whatever run was
+    # waiting where another one died.
+    is_broken = isinstance(error, concurrent.futures.BrokenExecutor)
+    return is_broken or type(error).__name__ == "KilledWorker"
 
 
 def _show(line, trials, count):

