@@ -193,13 +193,15 @@ def _run_all(train, settings, trials, line, given):
 
     def run(indices, at_once=_MOST_PROCESSES):
         executor = given or _own_executor(min(at_once, len(indices)))
-        try:
-            return _run(executor, train, settings, indices, trials, line)
-        except KeyboardInterrupt:
-            if not given:
-                with _no_interrupt():  # a second press must not lose what the first one kept
-                    executor.shutdown(kill_workers=True)
-            raise
+
+        def stop(futures):
+            if not given:  # it sees to its futures itself
+                executor.shutdown(kill_workers=True)
+                return
+            for future in futures:
+                future.cancel()
+
+        return _run(executor, train, settings, indices, trials, line, stop)
 
     with warnings.catch_warnings():
         # A process whose memory has grown is replaced by a new one, and nothing is lost.
@@ -225,7 +227,7 @@ def _own_executor(processes):
     )
 
 
-def _run(executor, train, settings, indices, trials, line):
+def _run(executor, train, settings, indices, trials, line, stop):
     """Add the trials of these settings to `trials`; return those lost with a process that died."""
     futures, lost = {}, {}
 
@@ -259,9 +261,11 @@ def _run(executor, train, settings, indices, trials, line):
             for future in done:
                 collect(future)
     except KeyboardInterrupt:
-        for future in futures:
-            if not future.cancel() and future.done() and future.exception() is None:
-                collect(future)
+        with _no_interrupt():  # a second press must not lose what the first one kept
+            for future in futures:
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    collect(future)
+            stop(futures)
         raise
     return dict(sorted(lost.items()))
 

@@ -357,9 +357,7 @@ def test_a_dask_cluster_runs_a_sweep_and_survives_the_death_of_a_worker(client, 
     for a in (0, 1, 2, 4, 5):
         assert trials[a].error is None, trials[a].error
         np.testing.assert_array_equal(trials[a].result[1], a * factor)
-    pids = {trials[a].result[0] for a in (0, 1, 2, 4, 5)}
-    assert len(pids) >= 2
-    assert os.getpid() not in pids
+        assert trials[a].result[0] != os.getpid()
 
 
 @pytest.mark.slow
