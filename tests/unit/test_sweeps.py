@@ -79,10 +79,11 @@ def test_a_run_that_fails_is_reported_and_the_others_are_kept(threads, capsys):
 
 
 class TwoParts(Exception):
-    """Pickles, but cannot be unpickled: its constructor wants more than its message."""
+    """Cannot be sent anywhere: it is made of more than its message, and holds a lock."""
 
     def __init__(self, one, other):
         super().__init__(f"{one} {other}")
+        self.lock = threading.Lock()
 
 
 def test_an_error_that_would_not_survive_the_journey_has_a_stand_in(threads):
