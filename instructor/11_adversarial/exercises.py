@@ -470,7 +470,7 @@ BEST_FOR_COUNTS = Exercise(
             "has NaN where a bin is empty: 0 times the logarithm of 0 counts as 0, and where both "
             "have nothing D is 1/2.",
             lambda real, fake: (
-                (real / real.sum()) / (real / real.sum() + fake / fake.sum()),
+                optimum(real / real.sum(), fake / fake.sum(), empty=np.nan),
                 np.nan,
             ),
         ),
