@@ -492,6 +492,14 @@ def _gradient(answer, key):
         return f"{missing} (When differentiated it {answer.gradient_problem})"
     if answer.gradient is None:
         return missing
+    unusable = ~np.isfinite(answer.gradient)
+    if unusable.any():
+        return (
+            f"computes the right values, but its gradient with respect to {key.differentiable} is "
+            f"NaN or infinite at {_place(unusable)}: the derivative of a value that is not used "
+            "counts as well (0 times infinity), so keep the argument in its range before a "
+            "logarithm, a division or a root, and not only the result with `where`."
+        )
     apart = np.abs(answer.gradient - key.gradient)
     largest = np.abs(key.gradient).max()
     if answer.gradient.any() and apart.max() <= 1e-2 * largest:

@@ -95,6 +95,10 @@ def partly_cut_off(x, by):
     return x + ops.stop_gradient(x) * (by - 1)
 
 
+def hidden_infinity(x, by):
+    return ops.where(x < 1000, x * by, ops.log(0 * x))
+
+
 BAD = {
     "not written": (not_written, "is not written yet"),
     "raises": (raises, r"raised ValueError, in `return x.reshape\(7\)`: cannot reshape"),
@@ -130,6 +134,7 @@ BAD = {
     "NumPy": (lambda x, by: np.asarray(x) * by, "no gradient with respect to x"),
     "cut off": (cut_off, "no gradient with respect to x"),
     "partly cut off": (partly_cut_off, "its gradient with respect to x is wrong: 1 instead of 2"),
+    "hidden infinity": (hidden_infinity, r"gradient .* is NaN or infinite at index \[0, 0\]"),
     "flood": (flood, "printed more than 1,000,000 characters"),
 }
 
