@@ -20,6 +20,14 @@ from coursekit import runtime, sweeps
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    """A shell that starts the tests in the background lets them ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def threads():
     with ThreadPoolExecutor(2) as executor:
