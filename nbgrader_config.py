@@ -5,7 +5,9 @@ gradebook/, which git ignores. The student versions in notebooks/assignments are
 `make release` with the same settings.
 """
 
+import os
 import shutil
+import sysconfig
 from pathlib import Path
 
 from nbgrader.preprocessors import (
@@ -23,6 +25,10 @@ from nbgrader.utils import is_solution
 
 root = Path(__file__).resolve().parent
 (root / "gradebook").mkdir(exist_ok=True)
+# The gradebook calls `alembic` by its name, which only an activated environment has on its path.
+scripts = sysconfig.get_path("scripts")
+if scripts not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
 
 
 class GoOnAfterErrors(NbGraderPreprocessor):

@@ -39,14 +39,15 @@ EXECUTE = """async (code) => {
 
 
 class Jupyter:
-    """A Jupyter server that offers JupyterLab and Notebook over one folder.
+    """A Jupyter server that offers JupyterLab, Notebook and the formgrader over one folder.
 
-    A kernel outlives its page and takes up the next notebook of its name.
+    That is `notebooks` in the folder given, with what is there already. A kernel outlives its page
+    and takes up the next notebook of its name.
     """
 
     def __init__(self, folder):
         self.folder = folder / "notebooks"
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         runtime = folder / "runtime"
         labconfig = folder / "config" / "labconfig"
         labconfig.mkdir(parents=True)
@@ -73,6 +74,7 @@ class Jupyter:
         with (folder / "server.log").open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jupyterlab", *options],
+                cwd=self.folder,  # where the formgrader looks for nbgrader_config.py
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,7 +1,9 @@
 """What `check` says about answers that are not even wrong; that it says it, and goes on."""
 
+import contextlib
 import subprocess
 import sys
+import threading
 import time
 
 import keras
@@ -62,6 +64,18 @@ def stubborn(x, by):
 def flood(x, by):
     while True:
         print("x" * 1000)
+
+
+def fifty_megabytes(x, by):
+    for _ in range(50_000):
+        print("x" * 999)
+    return x * by
+
+
+def endless_and_deaf(x, by):
+    while True:
+        with contextlib.suppress(Exception):
+            print("x" * 999)
 
 
 def not_written(x, by):
@@ -136,6 +150,8 @@ BAD = {
     "partly cut off": (partly_cut_off, "its gradient with respect to x is wrong: 1 instead of 2"),
     "hidden infinity": (hidden_infinity, r"gradient .* is NaN or infinite at index \[0, 0\]"),
     "flood": (flood, "printed more than 1,000,000 characters"),
+    "50 MB": (fifty_megabytes, "printed more than 1,000,000 characters and was stopped"),
+    "deaf flood": (endless_and_deaf, "printed more than 1,000,000 characters"),
 }
 
 
@@ -154,6 +170,56 @@ def test_nothing_hangs(check, function, monkeypatch):
     with pytest.raises(ck.CheckFailed):  # the next check works
         check(not_written)
     check(lambda x, by: x * by)
+
+
+CELLS = {
+    "the name check": "check = lambda *given: None",
+    "names that the check uses": "np = ops = keras = answers = judge = collect = Key = None",
+    "built-in names": "print = len = all = zip = tuple = isinstance = str = None",
+    "NumPy's errors": "before = np.seterr(all='raise')",
+    "random numbers": "np.random.seed(0); keras.utils.set_random_seed(0)",
+}
+SPOILERS = {
+    "standard output": "sys.stdout.close(); sys.stdout = None",
+    "NumPy's errors": "np.seterr(all='raise')",
+    "its inputs": "x[...] = 0",
+    "a global name check": "global check; check = lambda *given: None",
+    "a thread that goes on": "threading.Thread(target=time.sleep, args=(2,), daemon=True).start()",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_what_a_cell_does_to_the_notebooks_names_changes_no_later_check(check, cell):
+    notebook = {"np": np, "keras": keras}
+    exec(cell, notebook)
+    exec("def doubled(x, by): return x * by\ndef tripled(x, by): return 3 * x", notebook)
+    check(notebook["doubled"])
+    with pytest.raises(ck.CheckFailed, match=r"Every value is 1\.5 times"):
+        check(notebook["tripled"])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # a warning, as it should be: no error
+@pytest.mark.parametrize("spoil", SPOILERS.values(), ids=SPOILERS)
+def test_what_one_answer_does_changes_no_later_check(check, spoil, capsys):
+    notebook = {"np": np, "sys": sys, "threading": threading, "time": time}
+    exec(f"def spoiler(x, by):\n    {spoil}\n    return None", notebook)
+    with pytest.raises(ck.CheckFailed):
+        check(notebook["spoiler"])
+    check(lambda x, by: np.where(x == 0, 0, x * x / x) * by, differentiable="", gradient=None)
+    assert "✓ doubled" in capsys.readouterr().out
+    with pytest.raises(ck.CheckFailed, match=r"Every value is 1\.5 times"):
+        check(lambda x, by: 3 * x)
+
+
+def test_a_replaced_check_praises_nobody_and_marks_do_not_need_it(check, monkeypatch, capsys):
+    """Nothing in a process withstands the process's own code: later checks say nothing at all."""
+    monkeypatch.setattr(ck, "check", ck.check)  # put back at the end
+    exec("ck.check = lambda *given: None", {"ck": ck})
+    check(not_written)
+    check(lambda x, by: x * by)
+    assert capsys.readouterr().out == ""
+    found, _ = answers.collect(not_written, KEY.arguments, KEY.cases)
+    assert "is not written yet" in answers.judge(found, KEY)
 
 
 def test_what_is_printed_is_shown_up_to_a_limit(check, capsys):
