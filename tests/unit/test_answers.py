@@ -191,11 +191,12 @@ SPOILERS = {
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 def test_what_a_cell_does_to_the_notebooks_names_changes_no_later_check(check, cell):
     notebook = {"np": np, "keras": keras}
-    exec(cell, notebook)
-    exec("def doubled(x, by): return x * by\ndef tripled(x, by): return 3 * x", notebook)
-    check(notebook["doubled"])
-    with pytest.raises(ck.CheckFailed, match=r"Every value is 1\.5 times"):
-        check(notebook["tripled"])
+    with np.errstate():  # which puts back what the cell has set
+        exec(cell, notebook)
+        exec("def doubled(x, by): return x * by\ndef tripled(x, by): return 3 * x", notebook)
+        check(notebook["doubled"])
+        with pytest.raises(ck.CheckFailed, match=r"Every value is 1\.5 times"):
+            check(notebook["tripled"])
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")  # a warning, as it should be: no error
