@@ -290,7 +290,7 @@ def test_a_drag_follows_and_python_hears_of_it_once(jupyter, page, pixels, app):
     page.locator(".ck-image").wait_for()
     drag(page, (0.5, 0.5), (0.2, 0.9))
     shown = gray(pixels(page))
-    assert jupyter.execute(page, "print(len(heard))").strip() == "1"
+    assert jupyter.hears(page, "print(len(heard))", "1")
     assert shown.tolist() == json.loads(jupyter.execute(page, f"print({LEVELS})"))
     low_high = json.loads(jupyter.execute(page, "print(explorer._limits)"))
     z = json.loads(jupyter.execute(page, "print(explorer.z.tolist())"))
@@ -339,7 +339,7 @@ def test_sliders_move_one_unit_each(jupyter, page, pixels):
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2, steps=8)
     page.mouse.up()
     shown = gray(pixels(page))
-    assert jupyter.execute(page, "print(len(heard))").strip() == "1"
+    assert jupyter.hears(page, "print(len(heard))", "1")
     assert shown.tolist() == json.loads(jupyter.execute(page, f"print({LEVELS})"))
     after = json.loads(jupyter.execute(page, "print(explorer.z.tolist())"))
     assert [old == new for old, new in zip(before, after, strict=True)] == [True] * 4 + [False]

@@ -56,10 +56,11 @@ def test_in_jupyterlab_the_keyboard_moves_the_slider_and_python_hears(jupyter, p
     slider.focus()
     active = "jupyterapp.shell.currentWidget.content.activeCellIndex"
     before = page.evaluate(active)
-    slider.press("ArrowRight")
-    slider.press("ArrowDown")
-    slider.press("End")
-    assert jupyter.hears(page, "print([change.new for change in heard])", "[1, 0, 4]")
+    heard = []
+    for key, index in (("ArrowRight", 1), ("ArrowDown", 0), ("End", 4)):
+        slider.press(key)
+        heard.append(index)  # what changes while the kernel is busy, it hears as one change
+        assert jupyter.hears(page, "print([change.new for change in heard])", str(heard))
     assert page.evaluate(active) == before
     box = slider.bounding_box()
     page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
