@@ -4,6 +4,6 @@
 instructor/, which is not released.
 """
 
-from coursekit.grading.exercises import Exercise, Wrong
+from coursekit.grading.exercises import Exercise, Wrong, clothes
 
-__all__ = ["Exercise", "Wrong"]
+__all__ = ["Exercise", "Wrong", "clothes"]

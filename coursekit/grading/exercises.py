@@ -1,6 +1,7 @@
 """The one definition of an exercise, from which its checks and its marks are made."""
 
 import dataclasses
+import functools
 import importlib.util
 import inspect
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coursekit import answers
+from coursekit import answers, datasets
 
 # Other seeds give inputs that nobody has seen.
 PUBLIC_SEED = 0
@@ -134,6 +135,36 @@ def outputs(function, case):
         returned = function(*(_double(value) for value in case))
     returned = returned if isinstance(returned, tuple) else (returned,)
     return tuple(_rounded(np.asarray(value, dtype="float64"), bits=20) for value in returned)
+
+
+def clothes(rng, n, side=14, *, classes=range(10), dtype="float32"):
+    """Images of Fashion-MNIST for an exercise's inputs, made small so that checks.npz is.
+
+    Args:
+        rng: `numpy.random.Generator`, which draws them without repetition.
+        n: how many.
+        side: pixels a side, a divisor of 28: each is the mean of a block.
+        classes: the classes to draw from.
+        dtype: in which the means are taken and returned.
+
+    Returns:
+        x (n, side * side) in [0, 1] and the classes (n,).
+
+    Raises:
+        ValueError: `side` does not divide 28, or there are fewer than n images of these classes.
+    """
+    if side < 1 or 28 % side:
+        raise ValueError(f"side must divide 28, got {side}.")
+    x, y = _fashion()
+    chosen = rng.choice(np.flatnonzero(np.isin(y, classes)), n, replace=False)
+    block = 28 // side
+    blocks = x[chosen].astype(dtype).reshape(-1, side, block, side, block)
+    return blocks.mean(axis=(2, 4)).reshape(-1, side**2), y[chosen]
+
+
+@functools.cache
+def _fashion():
+    return datasets.fashion_mnist().train
 
 
 def load(folder):

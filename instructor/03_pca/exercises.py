@@ -3,16 +3,11 @@
 import numpy as np
 from keras import ops
 
-import coursekit as ck
-from coursekit.grading import Exercise, Wrong
+from coursekit.grading import Exercise, Wrong, clothes
 
 
-def clothes(rng, n, side=7):
-    """n images of clothes, side by side pixels, in double precision."""
-    x = ck.datasets.fashion_mnist().train.x
-    x = x[rng.choice(len(x), n, replace=False)].astype("float64")
-    block = 28 // side
-    return x.reshape(-1, side, block, side, block).mean(axis=(2, 4)).reshape(-1, side**2)
+def images(rng, n, side=7):
+    return clothes(rng, n, side, dtype="float64")[0]
 
 
 def single(values, decimals=4):
@@ -38,7 +33,7 @@ def whitening_layers(mean, Q, variances):
 def layers_inputs(rng):
     cases = []
     for side, k in ((7, 6), (14, 4)):
-        x = clothes(rng, 300, side)
+        x = images(rng, 300, side)
         variances, Q = principal(x)
         cases.append((single(x.mean(axis=0)), single(Q[:, :k]), single(variances[:k])))
     return cases
@@ -133,7 +128,7 @@ def rest(W, W_dec):
 def gradient_inputs(rng):
     cases = []
     for side, m in ((7, 5), (4, 3)):
-        x = clothes(rng, 200, side)
+        x = images(rng, 200, side)
         n = side**2
         W = rng.normal(0, 0.4, (n, m))
         # Not far from what a training would find, but no transpose of one another.
@@ -253,7 +248,7 @@ def decoder_of(x, h, W_dec):
 def decoder_inputs(rng):
     cases = []
     for n, side, m in ((60, 7, 4), (35, 6, 3)):
-        x = clothes(rng, n, 7)[:, : side * 7]
+        x = images(rng, n, 7)[:, : side * 7]
         # Not at right angles, and of unequal size.
         W = rng.normal(0, 0.3, (side * 7, m)) * rng.uniform(0.5, 2, m)
         cases.append((single(x), single(W)))
@@ -355,7 +350,7 @@ def projected_share(x, Q):
 def reachable_inputs(rng):
     cases = []
     for n, side, m in ((50, 7, 5), (30, 6, 3)):
-        x = clothes(rng, 300)[:, : side * 7]
+        x = images(rng, 300)[:, : side * 7]
         _, Q = principal(x)
         # Mixed from the first components, with others among them: neither orthogonal nor of norm 1.
         mixing = np.eye(m) + rng.normal(0, 0.5, (m, m))

@@ -6,15 +6,11 @@ import numpy as np
 from keras import ops
 from scipy import special
 
-import coursekit as ck
-from coursekit.grading import Exercise, Wrong
+from coursekit.grading import Exercise, Wrong, clothes
 
 
-def clothes(rng, n):
-    """n images of clothes, 14 by 14 pixels, as (n, 196), in double precision."""
-    x = ck.datasets.fashion_mnist().train.x
-    x = x[rng.choice(len(x), n, replace=False)].astype("float64")
-    return x.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)
+def images(rng, n):
+    return clothes(rng, n, dtype="float64")[0]
 
 
 def single(*arrays):
@@ -45,7 +41,7 @@ def squared_error_slope(x_hat, x):
 def tied_inputs(rng):
     cases = []
     for n, m in ((8, 4), (5, 6)):
-        x = clothes(rng, n)
+        x = images(rng, n)
         W, b = rng.normal(0, 0.15, (196, m)), rng.normal(0, 0.3, m)
         c = special.logit(0.9 * x.mean(axis=0) + 0.05) / 2
         cases.append(single(x, W, b, c))
@@ -156,7 +152,7 @@ def squared(rows):
 def dropout_inputs(rng):
     cases = []
     for n, m, p in ((8, 9, 0.3), (11, 7, 0.6)):
-        x, W_dec = clothes(rng, n), rng.normal(0, 0.3, (m, 196))
+        x, W_dec = images(rng, n), rng.normal(0, 0.3, (m, 196))
         # The codes that go with these rows, roughly, and not all of one sign.
         h = np.linalg.lstsq(W_dec.T, x.T, rcond=None)[0].T + rng.normal(0, 0.3, (n, m))
         cases.append((*single(x, h, W_dec), p))
