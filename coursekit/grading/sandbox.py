@@ -26,11 +26,12 @@ INSTALL = (
     "bubblewrap`) or, on Windows and macOS, grade in a Linux virtual machine (WSL2, Docker). "
     "With --unsafe submissions run with all of your rights: they can read and delete your files."
 )
-_PERMIT = (
+PERMIT = (
     "bubblewrap needs unprivileged user namespaces. On Ubuntu 24.04 and later, "
     "`sudo apt-get install apparmor-profiles` and a reload of AppArmor permit them for it; in a "
     "container they need `--security-opt seccomp=unconfined` or a runtime that allows them. "
 )
+KEPT_OUT = 77  # the exit status of a process that the kernel does not let `join`
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/fonts")
 
@@ -58,19 +59,10 @@ class Limits:
 
 
 def require():
-    """Raise `Unavailable` unless a sandbox can be made and joined here."""
+    """Raise `Unavailable` unless bubblewrap makes a sandbox here."""
     if sys.platform != "linux" or not shutil.which("bwrap"):
         raise Unavailable(f"Grading needs bubblewrap (`bwrap`), which is not here. {INSTALL}")
-    with Sandbox() as sandbox:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            with contextlib.suppress(OSError):
-                join(sandbox.init)
-                status = 0
-            os._exit(status)
-        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            raise Unavailable(f"bubblewrap's sandbox cannot be joined here. {_PERMIT}{INSTALL}")
+    Sandbox().close()
 
 
 def exposed(path):
@@ -111,7 +103,7 @@ class Sandbox:
             raise
         if not ready:
             said = self._bwrap.communicate()[1].decode(errors="replace").strip()
-            raise Unavailable(f"bubblewrap makes no sandbox here: {said}. {_PERMIT}{INSTALL}")
+            raise Unavailable(f"bubblewrap makes no sandbox here: {said}. {PERMIT}{INSTALL}")
         self.init = json.loads(about)["child-pid"]
 
     def __enter__(self):

@@ -60,7 +60,10 @@ def main(descriptor):
 def _enter(job, pipe):
     """Join the sandbox and work there; the status to exit with."""
     if job["init"] is not None:
-        sandbox.join(job["init"])
+        try:
+            sandbox.join(job["init"])
+        except OSError:
+            return sandbox.KEPT_OUT
         # Only children of the process that joins are in the sandbox's process namespace.
         child = os.fork()
         if child:
@@ -197,8 +200,9 @@ class _Shell(InteractiveShell):
 
     showsyntaxerror = showindentationerror = showtraceback
 
-    def enable_gui(self, gui=None):
-        """`%matplotlib inline` has nothing to do here."""
+    def enable_matplotlib(self, gui=None):
+        """`%matplotlib inline` has nothing to do here: figures are kept as they are."""
+        return gui, "agg"
 
 
 def _png(figure):
