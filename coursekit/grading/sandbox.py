@@ -207,7 +207,7 @@ def _command(info, size):
     if settings.is_dir():
         binds += ["--tmpfs", str(settings), "--remount-ro", str(settings)]
     return [
-        *("bwrap", "--unshare-user", "--unshare-all", "--die-with-parent", "--new-session"),
+        *(shutil.which("bwrap"), "--unshare-user", "--unshare-all", "--die-with-parent", "--new-session"),
         *(["--disable-userns"] if "--disable-userns" in _help() else []),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
         *binds,
@@ -221,7 +221,7 @@ def _command(info, size):
 
 @functools.cache
 def _help():
-    return subprocess.run(["bwrap", "--help"], capture_output=True, text=True, check=False).stdout
+    return subprocess.run([shutil.which("bwrap"), "--help"], capture_output=True, text=True, check=False).stdout
 
 
 @functools.cache
