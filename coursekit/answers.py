@@ -490,7 +490,7 @@ def _gradient(answer, key):
     )
     if answer.gradient_problem:
         return f"{missing} (When differentiated it {answer.gradient_problem})"
-    if answer.gradient is None:
+    if answer.gradient is None or answer.gradient.shape != key.gradient.shape:
         return missing
     unusable = ~np.isfinite(answer.gradient)
     if unusable.any():

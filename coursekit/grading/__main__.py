@@ -85,8 +85,8 @@ def _dask(url):
 
 def _export(given):
     kit = marks.kit(*_folders(given.assignment))
-    count = gradebook.export(given.out, kit, given.db)
-    print(f"{count} submissions are in {given.db}")
+    count, unmarked = gradebook.export(given.out, kit, given.db)
+    print(f"{count} submissions are in {given.db}; {unmarked} of them need a mark by hand")
     return 0
 
 

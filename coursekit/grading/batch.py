@@ -9,8 +9,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
-import tempfile
 import threading
 from pathlib import Path
 
@@ -36,7 +34,7 @@ def grade(kit, inbox, out, *, jobs=2, executor=None, unsafe=False, extra_marks=N
 
     Args:
         kit: `marks.Kit`.
-        inbox: folder of submissions, in any form that `intake.find` knows; nothing is changed there.
+        inbox: folder of submissions, in any form that `intake.find` knows; nothing changes in it.
         out: folder for results/, feedback/, grades.csv, platform.csv, manual.csv and report.html.
         jobs: how many run at a time on this machine, each in about 1 GB.
         executor: any `concurrent.futures.Executor` in place of that, such as a Dask client's
@@ -78,9 +76,7 @@ def grade(kit, inbox, out, *, jobs=2, executor=None, unsafe=False, extra_marks=N
     aside = {one.student for one in asides}
     students = [entry.student for entry in entries if entry.student not in aside]
     marked, broken, interrupted = _mark(kit, todo, out, jobs, executor, unsafe)
-    asides = sorted(
-        [*asides, *broken], key=lambda one: (one.student, one.path)
-    )
+    asides = sorted([*asides, *broken], key=lambda one: (one.student, one.path))
     write_reports(kit, out, students, asides)
     return Outcome(marked, kept, len(asides), interrupted)
 
@@ -105,21 +101,6 @@ def write_reports(kit, out, students, asides):
         reports.write_feedback(out / "feedback" / f"{record['student']}.html", record, manual)
     reports.write_grades(out, records(out, students), manual, asides)
     reports.write_report(out / "report.html", kit, records(out, students), manual, asides)
-
-
-def write_whole(path, text):
-    """Write a file such that whoever reads it, at any moment, finds the old or the new one."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=".", suffix=".part", delete=False, encoding="utf-8"
-    ) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
 
 
 def _result(out, student):
@@ -167,7 +148,8 @@ def _mark(kit, todo, out, jobs, executor, unsafe):
                     reason = f"The grader failed, start it again: {type(error).__name__}: {error}"
                     broken.append(intake.Aside(entry.student, str(entry.path), reason))
                 else:
-                    write_whole(_result(out, entry.student), json.dumps(record, indent=1))
+                    text = json.dumps(record, indent=1)
+                    gradebook.replace(_result(out, entry.student), text.encode())
     except KeyboardInterrupt:
         interrupted = True
     finally:

@@ -117,15 +117,10 @@ def unpacked(told, arrays):
             texts = [about["problem"], about["gradient_problem"], *about["changed"]]
             if not all(isinstance(text, str) and len(text) <= 2_000 for text in texts):
                 raise TypeError("text")
-            answers.append(
-                Answer(
-                    values,
-                    about["problem"],
-                    tuple(about["changed"]),
-                    gradient,
-                    about["gradient_problem"],
-                )
+            problem, gradient_problem, *changed = (
+                text.encode("utf-8", "replace").decode() for text in texts
             )
+            answers.append(Answer(values, problem, tuple(changed), gradient, gradient_problem))
     except (TypeError, KeyError, IndexError) as error:
         raise Unreadable("this is no frame") from error
     return answers

@@ -66,6 +66,7 @@ class Runner:
     def __init__(self, limits=None, *, unsafe=False):
         self.limits, self._unsafe = limits or sandbox.Limits(), unsafe
         self._folder = self._zygote = None
+        self._closed = False
         if not unsafe:
             sandbox.require()
 
@@ -76,7 +77,11 @@ class Runner:
         self.close()
 
     def close(self):
-        """End the process that has imported TensorFlow."""
+        """End the process that has imported TensorFlow; a `run` that goes on elsewhere fails."""
+        self._closed = True
+        self._end()
+
+    def _end(self):
         if self._zygote is not None:
             self._connection.close()
             self._channel.close()
@@ -133,7 +138,7 @@ class Runner:
                 try:
                     at, why = self._supervise(job, run, space, end)
                 except (OSError, EOFError) as error:  # the zygote is gone
-                    self.close()
+                    self._end()
                     at, why = None, f"{type(error).__name__}: {error}"
             if at is not None or not why:
                 return at, why
@@ -197,28 +202,27 @@ class Runner:
     def _begun(self, header, job, now):
         """What has been started, and until when it may take."""
         kind, name = header["what"]
-        if kind == "cell" and any(name == place for place, _ in job["cells"]):
-            return ("cell", name), now + self.limits.cell + _GRACE
-        if kind == "function" and any(name == known for known, *_ in job["questions"]):
-            return ("function", name), now + self.limits.function + _GRACE
-        raise messages.Unreadable("it is no start")
+        if kind == "cell":
+            return ("cell", _known(name, job["cells"])[0]), now + self.limits.cell + _GRACE
+        return ("function", _known(name, job["questions"])[0]), (
+            now + self.limits.function + _GRACE
+        )
 
     def _keep(self, header, arrays, job, run):
-        printed = str(header["printed"])[:3_000]
-        if header["kind"] == "cell" and any(header["place"] == place for place, _ in job["cells"]):
-            run.cells[header["place"]] = {
+        printed = _text(header["printed"], 3_000)
+        if header["kind"] == "cell":
+            place = _known(header["place"], job["cells"])[0]
+            run.cells[place] = {
                 "printed": printed,
-                "error": str(header["error"])[:1_000],
+                "error": _text(header["error"], 1_000),
                 "pictures": [picture for picture in map(_picture, arrays) if picture],
             }
-            return
-        for name, _, cases, _ in job["questions"]:
-            if header["kind"] == "answers" and header["name"] == name:
-                given = messages.unpacked(header["answers"], arrays)
-                if len(given) == len(cases):
-                    run.answers[name] = given, printed
-                    return
-        raise messages.Unreadable("it is no result")
+        else:
+            name, _, cases, _ = _known(header["name"], job["questions"])
+            given = messages.unpacked(header["answers"], arrays)
+            if len(given) != len(cases):
+                raise messages.Unreadable("there must be an answer for each case")
+            run.answers[name] = given, printed
 
     def _excess(self, space, now, deadline, end):
         """The limit that is passed, as a sentence, or ""."""
@@ -236,7 +240,9 @@ class Runner:
         """Start the zygote, unless it runs."""
         if self._zygote is not None and self._zygote.poll() is None:
             return
-        self.close()
+        self._end()
+        if self._closed:
+            raise Failed("The runner is closed.")
         self._folder = tempfile.mkdtemp(prefix="grading-")
         self._channel, theirs = socket.socketpair()
         with theirs, open(Path(self._folder, "errors"), "w+b") as errors:
@@ -252,6 +258,7 @@ class Runner:
                 stderr=errors,
                 cwd=self._folder,
                 env=self._environment(),
+                start_new_session=True,  # the terminal's interrupt is for the grader
             )
             theirs.close()
             self._connection = Connection(os.dup(self._channel.fileno()))
@@ -260,7 +267,7 @@ class Runner:
                     return
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip()[-2_000:]
-        self.close()
+        self._end()
         raise Failed(f"The process that imports TensorFlow does not start: {said}")
 
     def _environment(self):
@@ -277,6 +284,19 @@ class Runner:
             "TF_NUM_INTEROP_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }
+
+
+def _known(name, asked):
+    """The one of what was asked for that has this name; what comes from the pipe is not used."""
+    for one in asked:
+        if type(one[0]) is type(name) and one[0] == name:
+            return one
+    raise messages.Unreadable("nobody asked for this")
+
+
+def _text(text, most):
+    """Text that can be written to a file."""
+    return str(text)[:most].encode("utf-8", "replace").decode()
 
 
 def _picture(array):

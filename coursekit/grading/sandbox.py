@@ -91,6 +91,7 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={},
+                start_new_session=True,
             )
             os.close(tell)
             ready = self._bwrap.stdout.readline()  # the mounts are made before this is said
@@ -207,7 +208,13 @@ def _command(info, size):
     if settings.is_dir():
         binds += ["--tmpfs", str(settings), "--remount-ro", str(settings)]
     return [
-        *(shutil.which("bwrap"), "--unshare-user", "--unshare-all", "--die-with-parent", "--new-session"),
+        *(
+            shutil.which("bwrap"),
+            "--unshare-user",
+            "--unshare-all",
+            "--die-with-parent",
+            "--new-session",
+        ),
         *(["--disable-userns"] if "--disable-userns" in _help() else []),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
         *binds,
@@ -221,7 +228,8 @@ def _command(info, size):
 
 @functools.cache
 def _help():
-    return subprocess.run([shutil.which("bwrap"), "--help"], capture_output=True, text=True, check=False).stdout
+    bwrap = [shutil.which("bwrap"), "--help"]
+    return subprocess.run(bwrap, capture_output=True, text=True, check=False).stdout
 
 
 @functools.cache

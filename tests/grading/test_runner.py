@@ -119,7 +119,9 @@ def test_there_is_no_network(sandboxed):
         port = server.getsockname()[1]
         source = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
         assert "refused" in printed(sandboxed, source)
-        assert "gaierror" in printed(sandboxed, "import socket; socket.getaddrinfo('example.org', 80)")
+        assert "gaierror" in printed(
+            sandboxed, "import socket; socket.getaddrinfo('example.org', 80)"
+        )
         thread.join()
     assert not heard
 
@@ -135,7 +137,9 @@ def test_it_has_no_privileges_and_cannot_get_any(sandboxed):
 
 
 def test_it_sees_no_other_process(sandboxed):
-    seen = printed(sandboxed, "import os; sorted(int(p) for p in os.listdir('/proc') if p.isdigit())")
+    seen = printed(
+        sandboxed, "import os; sorted(int(p) for p in os.listdir('/proc') if p.isdigit())"
+    )
     assert len(seen.split(",")) <= 4
     assert "No such process" in printed(sandboxed, f"import os; os.kill({os.getpid()}, 0)")
 
@@ -160,7 +164,10 @@ def test_it_sees_no_other_process(sandboxed):
             "memory",
         ),
         ("import os\nwhile True: os.fork()", None),
-        ("import os\nfor i in range(3, 200):\n  try: os.write(i, b'x' * 5000)\n  except OSError: 0", None),
+        (
+            "import os\nfor i in range(3, 200):\n  try: os.write(i, b'x' * 5000)\n  except OSError: 0",
+            None,
+        ),
         ("import os\nwhile True: os.write(3, bytes(1_000_000))", "pipe"),
     ],
 )
