@@ -1,5 +1,6 @@
 """What a submission can do in the sandbox, and what it cannot."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coursekit.grading import messages, runner, sandbox
+from coursekit.grading import runner, sandbox
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 DOUBLE = "def double(x):\n    return 2 * x"
@@ -109,10 +110,8 @@ def test_there_is_no_network(sandboxed):
         server.settimeout(3)
 
         def listen():
-            try:
+            with contextlib.suppress(TimeoutError):
                 heard.append(server.accept())
-            except TimeoutError:
-                pass
 
         thread = threading.Thread(target=listen)
         thread.start()
@@ -164,10 +163,7 @@ def test_it_sees_no_other_process(sandboxed):
             "memory",
         ),
         ("import os\nwhile True: os.fork()", None),
-        (
-            "import os\nfor i in range(3, 200):\n  try: os.write(i, b'x' * 5000)\n  except OSError: 0",
-            None,
-        ),
+        ("import os\nos.write(3, b'x' * 5000)", "pipe"),
         ("import os\nwhile True: os.write(3, bytes(1_000_000))", "pipe"),
     ],
 )
