@@ -210,7 +210,7 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
     batch.grade(kit, inbox, undisturbed)
     records = {record["student"]: record for record in batch.records(undisturbed, STUDENTS)}
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["coursekit.grading.batch"])
+    context.set_forkserver_preload(["coursekit.grading.batch", __name__])
 
     def start(out):
         arguments = (kit, inbox, out, None if is_real else records)
