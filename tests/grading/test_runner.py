@@ -271,3 +271,4 @@ def test_a_bubblewrap_that_may_not_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(sandbox.Unavailable, match=r"Permission denied.*AppArmor.*--unsafe"):
         runner.Runner()
+    sandbox._help.cache_clear()
