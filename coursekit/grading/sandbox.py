@@ -26,7 +26,8 @@ from pathlib import Path
 INSTALL = (
     "Install it (Debian, Ubuntu: `sudo apt-get install bubblewrap libseccomp2`; Fedora: `sudo dnf "
     "install bubblewrap libseccomp`) or, on Windows and macOS, grade in a Linux virtual machine "
-    "(WSL2, Docker). With --unsafe submissions run with all of your rights: they can read and delete your files."
+    "(WSL2, Docker). With --unsafe submissions run with all of your rights: they can read and "
+    "delete your files."
 )
 PERMIT = (
     "bubblewrap needs unprivileged user namespaces. On Ubuntu 24.04 and later, "
