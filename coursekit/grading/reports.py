@@ -45,7 +45,8 @@ def write_feedback(path, record, manual):
     given = gradebook.scores(record, manual)
     total = gradebook.total(given)
     details = {exercise["name"]: exercise for exercise in record["exercises"]}
-    written = record["written"] if record["written"]["of"] else None
+    answer = record["written"]["answer"]
+    has_written = record["written"]["of"] and (record["status"] != "failed" or answer.strip())
     page = {
         "assignment": gradebook.plain(record["assignment"]),
         "student": record["student"],
@@ -58,7 +59,7 @@ def write_feedback(path, record, manual):
         "is_marked": any(score.points is not None for score in given),
         "rows": [_row(score, details.get(score.exercise)) for score in given],
         "notes": [gradebook.plain(note) for note in record["notes"]],
-        "written": written and {"answer": _shown(written["answer"])},
+        "written": {"answer": _shown(answer)} if has_written else None,
         "cells": _cells(record["cells"]),
         "highlighting": Markup(_FORMATTER.get_style_defs("pre.code")),
     }
@@ -232,7 +233,8 @@ def _row(score, exercise):
         mark, sentence = "hand", f"Marked by hand. {sentence}".strip()
     return {
         "mark": mark,
-        "name": gradebook.plain(score.exercise),
+        "name": _title(score.exercise),
+        "is_code": exercise is not None,
         "points": None if score.points is None else f"{score.points:g}",
         "of": f"{score.of:g}",
         "sentence": sentence,

@@ -100,8 +100,10 @@ def test_what_could_not_be_graded_is_never_shown_as_0(tmp_path):
     page = said(feedback(tmp_path, failed("anna")))
     assert "Not graded The file is empty. This does not count as 0 points." in page
     assert " 0 of" not in page
+    assert "written" not in page
     page = said(feedback(tmp_path, failed("anna"), mark("anna", "free_bits", 3)))
     assert "3 of 24 points so far" in page
+    assert "free_bits 3 of 4 Marked by hand." in page
 
 
 def test_only_the_students_cells_and_what_locked_ones_drew_are_shown(tmp_path):
