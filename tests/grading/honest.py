@@ -251,9 +251,9 @@ VARIATIONS = (
 )
 
 
-def submission(folder, student, places, rng):
-    """One student's `Sheet` and its `Expectation`."""
-    sheet = Sheet(folder, student, places)
+def submission(folder, student, places, rng, remark):
+    """One student's `Sheet`, with a remark in a cell of its own, and its `Expectation`."""
+    sheet = Sheet(folder, student, places).own(remark)
     right, zero, says = set(), set(), {}
     ways, shares = zip(*WAYS, strict=True)
     for exercise in sources.definitions(folder):

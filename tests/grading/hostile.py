@@ -49,7 +49,7 @@ def endless_loop_in_an_answer(sheet):
     sheet.solve().attack_in(sheet.first, "while True:\n    pass\n")
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def huge_power_in_a_cell(sheet):
     """A cell computes a power for days, which no signal interrupts."""
     sheet.solve().attack("base = 3\nbase ** (10 ** 9)\n")
@@ -83,7 +83,7 @@ def sleep_that_swallows_exceptions(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def loop_that_swallows_exceptions_in_a_cell(sheet):
     """A cell loops and swallows interrupts."""
     sheet.solve().attack(
@@ -114,7 +114,7 @@ def loop_that_swallows_exceptions_in_an_answer(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def ignored_signals(sheet):
     """Signals are ignored and blocked, timers switched off; then a loop without end."""
     sheet.solve().attack(
@@ -230,7 +230,7 @@ def trace_that_slows(sheet):
 # Processes
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def fork_bomb_in_a_cell(sheet):
     """A cell forks, and its children do, and go on when they may not."""
     sheet.solve().attack(
@@ -261,6 +261,33 @@ def fork_bomb_in_an_answer(sheet):
     )
 
 
+@kind(spared=ALL)
+def fork_and_both_go_on(sheet):
+    """A cell forks, and parent and child both go on with the notebook and hand in results."""
+    sheet.solve().attack("import os\nos.fork()\nos.fork()\n")
+
+
+@kind(right=ALL)
+def many_busy_processes(sheet):
+    """As many processes as there may be compute, so that other submissions get no time."""
+    sheet.solve().attack(
+        """
+        import os
+        for _ in range(150):
+            try:
+                child = os.fork()
+            except OSError:
+                break
+            if child == 0:
+                os.setsid()
+                while True:
+                    pass
+        while True:
+            pass
+        """
+    )
+
+
 @kind(right=ALL)
 def background_process(sheet):
     """A process in a session of its own that outlives the notebook, and writes all the while."""
@@ -278,7 +305,7 @@ def background_process(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def exit_in_a_cell(sheet):
     """A cell ends the process without a word, as if all had gone well."""
     sheet.solve().attack("import os\nos._exit(0)\n")
@@ -328,7 +355,7 @@ def interrupt_in_an_answer(sheet):
     sheet.solve().attack_in(sheet.first, "raise KeyboardInterrupt\n")
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def crash_in_a_cell(sheet):
     """A cell reads address 0."""
     sheet.solve().attack("import ctypes\nctypes.string_at(0)\n")
@@ -340,7 +367,7 @@ def crash_in_an_answer(sheet):
     sheet.solve().attack_in(sheet.first, "import ctypes\nreturn ctypes.string_at(0)\n")
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def kills_its_parent(sheet):
     """Kills its parent, and process 1."""
     sheet.solve().attack(
@@ -355,19 +382,19 @@ def kills_its_parent(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def kills_everything(sheet):
     """Kills every process it may kill."""
     sheet.solve().attack("import os\nos.kill(-1, 9)\n")
 
 
-@kind(nothing=FIRST, spared=REST)
+@kind(nothing=FIRST, right=REST)
 def kills_everything_in_an_answer(sheet):
     """Kills every process it may kill, while an answer is called."""
     sheet.solve().attack_in(sheet.first, "import os\nos.kill(-1, 9)\n")
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def stops_everything(sheet):
     """Sends SIGSTOP to every process, so that the grader would wait for ever."""
     sheet.solve().attack(
@@ -385,7 +412,7 @@ def stops_everything(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def traces_its_parent(sheet):
     """Attaches to every process it sees as a debugger, and leaves them stopped."""
     sheet.solve().attack(
@@ -399,7 +426,7 @@ def traces_its_parent(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def replaces_its_process(sheet):
     """Becomes another program, which prints that all is right."""
     sheet.solve().attack(
@@ -430,7 +457,7 @@ def changes_its_priority(sheet):
 # Memory and disk
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def memory_of_arrays(sheet):
     """A cell fills the memory with arrays."""
     sheet.solve().attack("""
@@ -469,7 +496,7 @@ def memory_of_small_objects(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def memory_of_children(sheet):
     """Many children hold as much memory each as one process may."""
     sheet.solve().attack(
@@ -493,7 +520,7 @@ def memory_of_children(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def memory_mapped(sheet):
     """Anonymous memory maps, shared and private, every page touched."""
     sheet.solve().attack(
@@ -509,7 +536,7 @@ def memory_mapped(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def memory_in_files_without_a_name(sheet):
     """Files in memory that no limit on a process's own memory counts."""
     sheet.solve().attack(
@@ -524,7 +551,7 @@ def memory_in_files_without_a_name(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def memory_in_pipes_and_sockets(sheet):
     """Buffers in the kernel: pipes and sockets that are filled and never read."""
     sheet.solve().attack(
@@ -545,6 +572,76 @@ def memory_in_pipes_and_sockets(sheet):
     )
 
 
+@kind(right=ALL)
+def memory_in_segments(sheet):
+    """Shared memory segments that are filled and belong to no process."""
+    sheet.solve().attack(
+        """
+        import ctypes
+        libc = ctypes.CDLL(None)
+        libc.shmat.restype = ctypes.c_void_p
+        size = 2 ** 26
+        for i in range(48):
+            segment = libc.shmget(0, ctypes.c_size_t(size), 0o1600)
+            if segment < 0:
+                break
+            address = libc.shmat(segment, None, 0)
+            ctypes.memset(address, 1, size)
+            libc.shmdt(ctypes.c_void_p(address))
+            time_to_see = sum(range(10 ** 6))
+        else:
+            print("REACHED 3 GB of memory in segments")
+        """
+    )
+
+
+@kind(right=ALL)
+def memory_in_flight(sheet):
+    """Files in memory that are sent through a socket and never received: no process has them."""
+    sheet.solve().attack(
+        """
+        import os, socket
+        a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        a.setblocking(False)
+        pairs = []
+        for i in range(75):
+            file = os.memfd_create("hoard")
+            for _ in range(40):
+                os.write(file, b"x" * 2 ** 20)
+            try:
+                socket.send_fds(a, [b"x"], [file])
+            except BlockingIOError:
+                pairs.append((a, b))
+                a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+                a.setblocking(False)
+                socket.send_fds(a, [b"x"], [file])
+            os.close(file)
+        print("REACHED 3 GB of memory in flight")
+        """
+    )
+
+
+@kind(right=ALL)
+def memory_in_page_tables(sheet):
+    """Maps of nothing, read at one place in every 2 MB, so that only the tables take memory."""
+    sheet.solve().attack(
+        """
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+        size = 2 ** 40
+        area = libc.mmap(None, size, 1, 0x4022, -1, 0)
+        libc.madvise(ctypes.c_void_p(area), ctypes.c_size_t(size), 15)
+        pages = np.lib.stride_tricks.as_strided(
+            np.ctypeslib.as_array((ctypes.c_uint8 * 1).from_address(area)), (2 ** 19,), (2 ** 21,))
+        for part in np.split(pages, 64):
+            part.sum()
+        print("REACHED 2 GB of page tables")
+        """
+    )
+
+
 FILL = """\
 import os, tempfile
 written = 0
@@ -558,13 +655,13 @@ for folder in FOLDERS:
 """
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def fills_shared_memory(sheet):
     """Fills /dev/shm."""
     sheet.solve().attack("FOLDERS = ['/dev/shm', '/run', '/run/user']", FILL)
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def fills_the_temporary_folder(sheet):
     """Fills every folder it may write in."""
     sheet.solve().attack(
@@ -576,14 +673,14 @@ def fills_the_temporary_folder(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def many_files(sheet):
     """Makes small files and folders within folders without end."""
     sheet.solve().attack(
         """
         import os, tempfile
         os.chdir(tempfile.mkdtemp())
-        for i in range(200_000):
+        for i in range(3_000_000):
             open(f'{i}', 'w').close()
             if i % 100 == 0:
                 os.mkdir('d')
@@ -592,7 +689,7 @@ def many_files(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def takes_all_descriptors(sheet):
     """Opens files until no more may be opened."""
     sheet.solve().attack("""
@@ -853,28 +950,29 @@ def reads_the_environment(sheet):
 
 @kind(right=ALL)
 def reads_the_memory(sheet):
-    """Reads the memory of every process, its own included, for what it should not know."""
+    """Searches the memory of every process, its own included, for what others have written."""
     sheet.solve().attack(
         """
         import os, re, time
-        ends = time.monotonic() + 1.5
-        for pid in sorted(p for p in os.listdir('/proc') if p.isdigit()):
+        ends = time.monotonic() + 1.2
+        for pid in [str(os.getpid()), *(p for p in os.listdir("/proc") if p.isdigit())]:
             try:
-                maps = open(f'/proc/{pid}/maps').read().split('\\n')
-                memory = open(f'/proc/{pid}/mem', 'rb', buffering=0)
+                maps = open(f"/proc/{pid}/maps").read().split("\\n")
+                memory = open(f"/proc/{pid}/mem", "rb", buffering=0)
             except OSError as error:
                 print(pid, error)
                 continue
-            for line in maps:
-                if ('[heap]' in line or '[stack]' in line) and time.monotonic() < ends:
-                    low, high = (int(x, 16) for x in line.split()[0].split('-'))
-                    try:
-                        memory.seek(low)
-                        data = memory.read(min(high - low, 2 ** 26))
-                    except (OSError, ValueError, OverflowError):
-                        continue
-                    for hit in set(re.findall(rb'canary-[0-9a-f]{16}', data)):
-                        print('FOUND', hit.decode(), 'in', pid)
+            for line in sorted(maps, key=lambda line: "[heap]" not in line):
+                if " rw-p 00000000 00:00 0" not in line or time.monotonic() > ends:
+                    continue
+                low, high = (int(x, 16) for x in line.split()[0].split("-"))
+                try:
+                    memory.seek(low)
+                    data = memory.read(min(high - low, 2 ** 27))
+                except (OSError, ValueError, OverflowError):
+                    continue
+                for hit in set(re.findall(rb"canary-[0-9a-f]{16}", data)):
+                    print("FOUND", hit.decode(), "in", pid)
         """
     )
 
@@ -991,6 +1089,8 @@ def leaves_a_message(sheet):
         segment = libc.shmget(0x600D, 4096, 0o1666)
         if segment >= 0:
             ctypes.memmove(libc.shmat(segment, None, 0), message.encode(), len(message))
+        for keyring in (-3, -4, -5):
+            libc.syscall(248, b"user", b"message", message.encode(), len(message), keyring)
         """
     )
 
@@ -1013,6 +1113,11 @@ def looks_for_messages(sheet):
         segment = libc.shmget(0x600D, 4096, 0o666)
         if segment >= 0:
             print(ctypes.string_at(libc.shmat(segment, None, 0), 23).decode())
+        for keyring in (-3, -4, -5):
+            key = libc.syscall(250, 10, keyring, b"user", b"message", 0)
+            text = ctypes.create_string_buffer(100)
+            if key > 0 and libc.syscall(250, 11, key, text, 100) > 0:
+                print(text.value.decode())
         """,
     )
 
@@ -1486,7 +1591,7 @@ def broken_shell(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def closed_output(sheet):
     """Closes and replaces standard output, error and input; the answers are right."""
     sheet.solve().attack(
@@ -1503,18 +1608,38 @@ def closed_output(sheet):
 # Forged results
 
 
+# The runner's own form of results, and others.
 FORGE = """\
-import base64, io, json, os, socket, struct, zipfile
+import base64, json, os, socket, struct
+def frame(header, data=b""):
+    text = json.dumps(header).encode()
+    return struct.pack("<II", len(text), len(data)) + text + data
+def tell(*frames):
+    for number in (3, *range(4, 256)):
+        for text in frames:
+            try:
+                os.set_blocking(number, number == 3)
+                os.write(number, text)
+            except OSError:
+                pass
+def answers(name, values, gradient=None, problem="", printed="", cases=2):
+    arrays = [np.asarray(v, "float64") for case in values for v in case]
+    arrays += [] if gradient is None else [np.asarray(gradient, "float64")]
+    told = [{"problem": problem, "changed": [], "gradient_problem": "", "values": len(case),
+             "gradient": gradient is not None and i == 0} for i, case in enumerate(values)]
+    header = {"kind": "answers", "name": name, "answers": told, "printed": printed,
+              "arrays": [["float64", list(array.shape)] for array in arrays]}
+    return frame(header, b"".join(array.tobytes() for array in arrays))
 right = {"status": "right", "points": 100, "of": 100, "right": True, "passed": True,
-         "score": 100, "problem": "", "message": "", "known": False, "printed": ""}
+         "score": 100, "problem": "", "message": "", "known": False, "printed": "", "arrays": []}
 exercises = [{"name": name, **right} for name in NAMES]
 body = {"student": "me", "status": "graded", "done": True, "ok": True, "exercises": exercises,
         "answers": {name: right for name in NAMES}, **{name: right for name in NAMES}}
 text = json.dumps(body).encode()
-frames = [text + b"\\n"]
+claims = [text + b"\\n", *(frame({"kind": kind, **body, **right}) for kind in ("answers", "marks"))]
 for order in ("<", ">"):
     for width in ("I", "Q"):
-        frames.append(struct.pack(order + width, len(text)) + text)
+        claims.append(struct.pack(order + width, len(text)) + text)
 """
 
 
@@ -1525,19 +1650,109 @@ def forged_results_on_every_descriptor(sheet):
         FORGE,
         """
         def cheat(name, *given):
-            for number in range(3, 256):
-                for frame in frames:
-                    try:
-                        os.set_blocking(number, False)
-                        os.write(number, frame)
-                    except OSError:
-                        pass
+            tell(*(answers(name, [(1,), (1,)]) for name in NAMES))
+            for claim in claims:
+                tell(claim)
             os._exit(0)
         """,
     )
 
 
+@kind(nothing=ALL)
+def forged_claims(sheet):
+    """Writes nothing but claims to be right to every open descriptor, and that all is done."""
+    sheet.cheat(
+        FORGE,
+        """
+        def cheat(name, *given):
+            tell(*claims[:1], frame({"kind": "done", "arrays": []}))
+            return np.zeros(3)
+        """,
+    )
+
+
 @kind(spared=ALL)
+def forged_end(sheet):
+    """Says that all is done before it is."""
+    sheet.solve().attack(FORGE, 'tell(frame({"kind": "done", "arrays": []}))')
+
+
+@kind(nothing=FIRST, spared=REST)
+def forged_arrays(sheet):
+    """Hands back results whose arrays are not what they are said to be."""
+    sheet.solve().attack_in(
+        sheet.first,
+        """
+        import os, random, struct, json
+        def told(arrays, data=b""):
+            answer = {"problem": "", "changed": [], "gradient_problem": "", "values": 1,
+                      "gradient": False}
+            text = json.dumps({"kind": "answers", "name": NAMES[0], "printed": "",
+                               "answers": [answer] * 2, "arrays": arrays}).encode()
+            return struct.pack("<II", len(text), len(data)) + text + data
+        shapes = ([-1], [2 ** 39, 2 ** 39], [2 ** 39, 0], [1.5], [True], ["1"], [None], [[1]],
+                  [1] * 64, [10 ** 400], {"a": 1}, "ab", 7, [float("nan")])
+        for kind in ("float64", "object", "U8", "datetime64", "V8", "O", 7, None):
+            for shape in shapes:
+                if random.random() < 0.05:
+                    os.write(3, told([[kind, shape]] * 2, b"x" * 16))
+        os.write(3, told([["float64", [2 ** 39, 0]], ["float64", [0] * 32]]))
+        os.write(3, told([["float64", [2, 0.0]], ["float64", [0, 1e300]]]))
+        return 0.0
+        """,
+    )
+
+
+@kind(nothing=FIRST, right=REST)
+def forged_gradient(sheet):
+    """Hands back right values with a gradient of another shape than the input's."""
+    inner = sheet.signature(sheet.first).replace(f"def {sheet.first}", "def solution")
+    solved = sheet.copy().solve(sheet.first).answer_cell(sheet.first)["source"]
+    sheet.solve().attack(FORGE, "values = []", solved.replace(sheet.signature(sheet.first), inner))
+    given = sheet.arguments(sheet.first)
+    sheet.answer(
+        sheet.first,
+        f"{sheet.signature(sheet.first)}\n"
+        f"    values.append((np.asarray(solution({given})),))\n"
+        f"    if len(values) == 3:\n"  # the first call of three is repeated for its gradient
+        f"        tell(answers({sheet.first!r}, [values[0], values[2]], np.ones((3, 5, 7))))\n"
+        f"        os._exit(0)\n"
+        f"    return values[-1][0]\n",
+    )
+
+
+@kind(spared=ALL)
+def forged_text(sheet):
+    """Hands back texts with lone surrogates, of the wrong types, and places that are no places."""
+    sheet.solve().attack(
+        FORGE,
+        """
+        odd = "\\ud800\\x00</script>\\u202e"
+        for place in range(9):
+            for printed in (odd, {"a": [odd]}, 1e999, None, odd * 100_000):
+                tell(frame({"kind": "cell", "place": place, "printed": printed, "error": odd,
+                            "arrays": []}))
+        tell(answers(NAMES[0], [(1,), (1,)], problem=odd, printed=odd))
+        """,
+    )
+
+
+@kind(spared=ALL)
+def forged_places(sheet):
+    """Says that cells were begun whose places are fractions and truths, and ends."""
+    sheet.solve().attack(
+        FORGE,
+        """
+        for place in (1.0, True, [1], {"a": 1}, None, "1", 10 ** 400):
+            header = {"kind": "start", "what": ["cell", place], "arrays": []}
+            os.write(3, frame(header))
+            if place == 1.0:
+                os._exit(0)
+        """,
+    )
+
+
+@kind(right=ALL)
 def floods_every_descriptor(sheet):
     """Writes a huge length and then bytes without end to every open descriptor."""
     sheet.solve().attack(
@@ -1559,13 +1774,13 @@ def floods_every_descriptor(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def closes_every_descriptor(sheet):
     """Closes every descriptor, those on which results are waited for among them."""
     sheet.solve().attack("import os\nos.closerange(0, 4096)\n")
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def reads_every_descriptor(sheet):
     """Reads what waits in every descriptor: orders for the next submission, say."""
     sheet.solve().attack(
@@ -1866,7 +2081,7 @@ def changes_its_inputs(sheet):
 # Pictures
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def thousand_figures(sheet):
     """Draws a thousand figures."""
     sheet.solve().attack(
@@ -1881,7 +2096,7 @@ def thousand_figures(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def huge_figure(sheet):
     """Draws a figure of 50,000 by 50,000 pixels."""
     sheet.solve().attack(
@@ -1988,7 +2203,7 @@ def attack_in_a_check(sheet):
     sheet.solve().check_cell(sheet.first)["source"] = "import os\nos._exit(0)\n"
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def attack_in_the_imports(sheet):
     """The locked first cell is replaced by an attack."""
     sheet.solve().cell("setup")["source"] = "import os\nos._exit(0)\n"
@@ -2080,7 +2295,7 @@ def magics_and_shell_lines(sheet):
     sheet.own("%%timeit -n1 -r1\n1 + 1\n").own("%pip --version\n").own("%no_such_magic\n")
 
 
-@kind(spared=ALL)
+@kind(right=ALL)
 def input_is_asked_for(sheet):
     """Cells wait for somebody to type, or for a debugger's orders."""
     sheet.solve().attack("name = input('Your name? ')\n").own("import pdb\npdb.set_trace()\n")

@@ -47,10 +47,10 @@ def write(folder, places, kinds=None, honest_ones=20, seed=0):
     inbox.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for i, student in enumerate(honest.students(honest_ones, rng)):
-        sheet, expected = honest.submission(folder, student, places, rng)
         if i == 0:
             student = Path(places.peer).stem
-            sheet.own(f"# {secret(places, 'peer')}\n")
+        mark = f"# {secret(places, student)}\n" * 20  # who has read it has this to show
+        sheet, expected = honest.submission(folder, student, places, rng, mark)
         put(inbox, student, {".ipynb": sheet.content()})
         written.append(Submission(student, expected))
     for name in hostile.KINDS if kinds is None else kinds:
@@ -98,7 +98,7 @@ def violations(submissions, records, asides, points):
         record = records.get(submission.student)
         who = f"{submission.kind or 'honest'} ({submission.student!r})"
         if record is None:
-            reason = next((asides[key] for key in asides if submission.student in key), "")
+            reason = next((asides[key] for key in asides if shown(submission.student) in key), "")
             if not reason:
                 found.append(f"{who}: neither graded nor set aside with a reason")
             elif submission.expected.right | submission.expected.zero:
@@ -109,6 +109,11 @@ def violations(submissions, records, asides, points):
             found += [f"{who}: {what}" for what in _leaks(record)]
     strangers = set(records) - {submission.student for submission in submissions}
     return found + [f"a record of nobody: {student!r}" for student in sorted(strangers)]
+
+
+def shown(text):
+    """A text as it may be printed: what is not printable is replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _unmet(expected, record, points):
