@@ -135,7 +135,7 @@ def ignored_signals(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(own_doing=ALL)
 def alarm_that_kills(sheet):
     """An alarm clock ends the process a second later."""
     sheet.solve().attack(
@@ -159,7 +159,7 @@ def waiting_threads(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(own_doing=ALL)
 def busy_threads(sheet):
     """Threads that hold the interpreter as long as they can."""
     sheet.solve().attack(
@@ -212,7 +212,7 @@ def recursion_without_end(sheet):
     )
 
 
-@kind(spared=ALL)
+@kind(own_doing=ALL)
 def trace_that_slows(sheet):
     """A trace function makes every line slow."""
     sheet.solve().attack(
@@ -689,7 +689,7 @@ def many_files(sheet):
     )
 
 
-@kind(right=ALL)
+@kind(own_doing=ALL)
 def takes_all_descriptors(sheet):
     """Opens files until no more may be opened."""
     sheet.solve().attack("""
@@ -1622,9 +1622,10 @@ def tell(*frames):
                 os.write(number, text)
             except OSError:
                 pass
-def answers(name, values, gradient=None, problem="", printed="", cases=2):
-    arrays = [np.asarray(v, "float64") for case in values for v in case]
+def answers(name, values, gradient=None, problem="", printed=""):
+    arrays = [np.asarray(v, "float64") for v in values[0]]
     arrays += [] if gradient is None else [np.asarray(gradient, "float64")]
+    arrays += [np.asarray(v, "float64") for case in values[1:] for v in case]
     told = [{"problem": problem, "changed": [], "gradient_problem": "", "values": len(case),
              "gradient": gradient is not None and i == 0} for i, case in enumerate(values)]
     header = {"kind": "answers", "name": name, "answers": told, "printed": printed,

@@ -39,6 +39,8 @@ class Expectation:
             as well have been set aside, with a reason.
         spared: right answers whose own notebook ends the grading: all their points, or could not
             be graded, but not 0.
+        own_doing: right answers that an attack of the same notebook breaks, as it would on the
+            student's computer: any points.
         says: {exercise: a part of the sentence that its student reads}.
     """
 
@@ -47,6 +49,7 @@ class Expectation:
     nothing: frozenset = frozenset()
     stopped: frozenset = frozenset()
     spared: frozenset = frozenset()
+    own_doing: frozenset = frozenset()
     says: dict = dataclasses.field(default_factory=dict)
 
 
