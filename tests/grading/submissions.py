@@ -125,15 +125,15 @@ def _unmet(expected, record, points):
     for name, of in points.items():
         got, message = graded[name]["points"], graded[name]["message"]
         told = f"{name} earned {got} of {of}: {message or record['reason']}"[:400]
-        allowed = {
-            expected.right: {of},
-            expected.zero: {0},
-            expected.nothing: {0, None},
-            expected.stopped: {None},
-            expected.spared: {of, None},
-            expected.own_doing: {of, 0, None},
-        }
-        allowed = next(values for names, values in allowed.items() if name in names)
+        allowed = (
+            (expected.right, {of}),
+            (expected.zero, {0}),
+            (expected.nothing, {0, None}),
+            (expected.stopped, {None}),
+            (expected.spared, {of, None}),
+            (expected.own_doing, {of, 0, None}),
+        )
+        allowed = next(points for names, points in allowed if name in names)
         if got not in allowed or isinstance(got, bool):
             yield told
         if got != of and not (message or record["reason"]):
