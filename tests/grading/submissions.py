@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import site
 from pathlib import Path
 
 import numpy as np
@@ -178,11 +179,19 @@ def points(folder):
     return {exercise.name: exercise.points for exercise in sources.definitions(folder)}
 
 
-def decoys(top, source):
-    """`Places` below a folder, with what a grader would have lying there: a gradebook, say."""
+def decoys(top, source, listener=None):
+    """`Places` below a folder, with what a grader would have lying there: a gradebook, say.
+
+    `listener` has the `port`, `path` and `abstract` name of what attackers may try to reach.
+    """
     top = Path(top)
     for name in ("inbox", "out", "canary"):
         (top / name).mkdir(parents=True)
+    heard = (
+        {"port": listener.port, "socket": listener.path, "abstract": listener.abstract}
+        if listener
+        else {}
+    )
     places = Places(
         source=str(source),
         inbox=str(top / "inbox"),
@@ -190,8 +199,20 @@ def decoys(top, source):
         gradebook=str(top / "gradebook.db"),
         peer=str(top / "inbox" / "Peer Gynt.ipynb"),
         canary=str(top / "canary"),
-        socket=str(top / "socket"),
-        abstract=f"grading-{os.getpid()}",
+        **heard,
     )
     (top / "gradebook.db").write_text(secret(places, "gradebook"))
     return places
+
+
+def surroundings(places):
+    """{path: kind} of the places outside where attacks plant something, without what is in them."""
+    tops = [*site.getsitepackages(), site.getusersitepackages(), Path.home(), places.repository]
+    tops += [Path.home() / name for name in (".keras", ".config/matplotlib", ".ipython")]
+    found = {}
+    for top in map(Path, tops):
+        if top.is_dir():
+            found |= {str(path): path.lstat().st_mode for path in top.iterdir()}
+    for name in ("/etc/ld.so.preload", "/etc/cron.d/evil", "/dev/shm/message", "/tmp/message"):
+        found[name] = os.path.lexists(name)
+    return found
