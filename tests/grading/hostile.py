@@ -2331,6 +2331,15 @@ def source_that_parsers_choke_on(sheet):
     sheet.own("x" + ".x" * 90_000 + "\n").own("lambda: " * 20_000 + "0\n")
 
 
+@kind(right=ALL)
+def source_that_takes_long_to_colour(sheet):
+    """A megabyte of brackets and signs, each a token of its own where source is highlighted."""
+    sheet.solve()
+    for sign in ("[(", "%", "=->", "{!r:", "`["):
+        for _ in range(10):
+            sheet.own(sign * (20_000 // len(sign)) + "\n")
+
+
 @kind(spared=ALL)
 def source_that_takes_the_compiler_long(sheet):
     """A constant that the compiler might compute, and a pattern match of many cases."""
