@@ -87,7 +87,7 @@ def collect(function, arguments, cases, differentiable="", seconds=SECONDS):
     problem = _cannot_be_called(function, arguments)
     if problem:
         return [Answer(problem=problem) for _ in cases], ""
-    answers, sink = [], _Sink()
+    answers, sink = [], Sink()
 
     def work():
         for i, case in enumerate(cases):
@@ -205,15 +205,15 @@ def load_key(path, name):
 # Calling
 
 
-class _Stopped(BaseException):
+class Stopped(BaseException):
     """Sent into a thread that takes too long; no `except Exception` holds it up."""
 
 
-class _TooMuch(BaseException):
+class TooMuch(BaseException):
     """Raised in a function that prints without end."""
 
 
-class _Sink(io.TextIOBase):
+class Sink(io.TextIOBase):
     """Keeps the beginning of what is printed, and ends a flood."""
 
     def __init__(self):
@@ -223,7 +223,7 @@ class _Sink(io.TextIOBase):
         self.count += len(text)
         self.kept += text[: max(0, 2_000 - len(self.kept))]
         if self.count > CHARACTERS:
-            raise _TooMuch
+            raise TooMuch
         return len(text)
 
     def getvalue(self):
@@ -246,13 +246,13 @@ def _in_time(work, seconds):
             if not thread.is_alive():
                 break
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(_Stopped)
+                ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
             )
             thread.join(0.05)
 
 
 def _until_stopped(work):
-    with contextlib.suppress(_Stopped):
+    with contextlib.suppress(Stopped):
         work()
 
 
@@ -282,7 +282,7 @@ def _answer(function, arguments, case, differentiable):
         values = tuple(
             _array(value) for value in (returned if isinstance(returned, tuple) else (returned,))
         )
-    except _Stopped:
+    except Stopped:
         raise
     except BaseException as error:
         return Answer(problem=_told(error, function))
@@ -303,7 +303,7 @@ def _answer(function, arguments, case, differentiable):
 
     try:
         gradient = runtime.gradient(weighted_sum, case[position])
-    except _Stopped:
+    except Stopped:
         raise
     except BaseException as error:
         return Answer(values, changed=changed, gradient_problem=_told(error, function))
@@ -347,7 +347,7 @@ def _told(error, function):
         return str(error)
     if isinstance(error, NotImplementedError):
         return "is not written yet: put your code in place of `raise NotImplementedError()`."
-    if isinstance(error, _TooMuch):
+    if isinstance(error, TooMuch):
         return f"printed more than {CHARACTERS:,} characters and was stopped."
     where = ""
     code = getattr(inspect.unwrap(function), "__code__", None)
@@ -490,7 +490,7 @@ def _gradient(answer, key):
     )
     if answer.gradient_problem:
         return f"{missing} (When differentiated it {answer.gradient_problem})"
-    if answer.gradient is None:
+    if answer.gradient is None or answer.gradient.shape != key.gradient.shape:
         return missing
     unusable = ~np.isfinite(answer.gradient)
     if unusable.any():

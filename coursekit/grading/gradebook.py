@@ -1,0 +1,437 @@
+"""Marks by hand, what they make of a submission's points, and nbgrader's gradebook.
+
+What could not be graded has no points: it is never counted as 0, and a total that misses some is
+no total.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import sysconfig
+import warnings
+from pathlib import Path
+
+WRITTEN = "written"
+_COLUMNS = ("student", "exercise", "of", "answer", "points", "comment", "version")
+_FORMULA = tuple("=+-@\t\n")  # a spreadsheet computes what begins so
+_UNSEEN = re.compile("[\0-\b\v-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ANSWER = 32_000  # characters; a spreadsheet's cell holds 32,767
+
+
+class MarksError(ValueError):
+    """What is wrong with a file of marks, one line for each thing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """A row of manual.csv: an exercise to mark by hand, or one that was.
+
+    `points` is None where nobody has marked it, `version` tells which answer was marked.
+    """
+
+    student: str
+    exercise: str
+    of: float
+    answer: str = ""
+    points: float | None = None
+    comment: str = ""
+    version: str = ""
+
+    @property
+    def is_filled(self):
+        """Whether an assistant has written into it."""
+        return self.points is not None or bool(self.comment)
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What one exercise of one submission earned; `points` is None where that is not known.
+
+    `is_manual` says that a person gave them, `is_stale` that the answer is another one since.
+    """
+
+    exercise: str
+    of: float
+    points: float | None
+    is_manual: bool = False
+    comment: str = ""
+    is_stale: bool = False
+
+
+def scores(record, manual):
+    """The `Score` of each exercise and of the written question, in the notebook's order.
+
+    A mark by hand takes precedence. A written answer that was left blank has 0 points.
+
+    Args:
+        record: a submission's record, a dict.
+        manual: dict from (student, exercise) to `Mark`.
+    """
+    given = []
+    for exercise in record["exercises"]:
+        given.append(_score(record, exercise["name"], exercise["of"], exercise["points"], manual))
+    if record["written"]["of"]:
+        is_blank = record["status"] != "failed" and not record["written"]["answer"].strip()
+        points = 0 if is_blank else None
+        given.append(_score(record, WRITTEN, record["written"]["of"], points, manual))
+    return given
+
+
+def total(given):
+    """The sum of the points of all `Score`s, or None while some are not known."""
+    if not given or any(score.points is None for score in given):
+        return None
+    return sum(score.points for score in given)
+
+
+def load_manual(path):
+    """The marks in a manual.csv: dict from (student, exercise) to `Mark`; empty without a file.
+
+    A spreadsheet may have saved it, with semicolons and decimal commas too.
+
+    Raises:
+        MarksError: points are no number or out of range, columns are missing, or a row stands
+            there twice.
+    """
+    marks, problems = {}, []
+    if not Path(path).exists():
+        return marks
+    for line, row in _rows(path, required=_COLUMNS[:-1]):
+        key = row["student"], row["exercise"]
+        of = _number(row["of"])
+        if of is None:
+            problems.append(f'line {line}: "of" must be a number, got {row["of"]!r}')
+            continue
+        points = _points(row, of, line, problems)
+        mark = Mark(*key, of, row["answer"], points, row["comment"], row.get("version", ""))
+        if key in marks and marks[key] != mark:
+            problems.append(f"line {line}: {', '.join(key)} stands there twice")
+        marks[key] = mark
+    _raise(path, problems)
+    return marks
+
+
+def merge(out, kit, path, students=()):
+    """Take the marks of another file into manual.csv: columns student, exercise, points[, comment].
+
+    A row without points and comment is skipped.
+
+    Args:
+        out: the grader's output.
+        kit: the assignment's `marks.Kit`.
+        path: a CSV file.
+        students: those that may be marked, besides the ones with results in `out`.
+
+    Raises:
+        MarksError: a student or an exercise is unknown, points are no number or out of range, two
+            rows contradict each other or manual.csv. Nothing is merged then.
+    """
+    manual = load_manual(Path(out) / "manual.csv")
+    students = {*students, *(path.stem for path in (Path(out) / "results").glob("*.json"))}
+    of = {key.name: key.points for key in kit.keys} | (
+        {WRITTEN: kit.written} if kit.written else {}
+    )
+    merged, problems, lines = dict(manual), [], {}
+    for line, row in _rows(path, required=("student", "exercise", "points")):
+        student, exercise = key = row["student"], row["exercise"]
+        if student not in students:
+            problems.append(f"line {line}: there is no submission of {student!r}")
+            continue
+        if exercise not in of:
+            problems.append(f"line {line}: no exercise {exercise!r}, only {', '.join(of)}")
+            continue
+        points, comment = _points(row, of[exercise], line, problems), row.get("comment", "")
+        if points is None and not comment:
+            continue
+        if lines.setdefault(key, (line, points, comment))[1:] != (points, comment):
+            problems.append(f"line {line}: line {lines[key][0]} says otherwise about {exercise}")
+        before = manual.get(key, Mark(student, exercise, of[exercise]))
+        for name, old, new in (
+            ("points", before.points, points),
+            ("comment", before.comment or None, comment or None),
+        ):
+            if old is not None and new is not None and old != new:
+                problems.append(
+                    f"line {line}: {student}, {exercise} has {name} {old!r} in manual.csv, here "
+                    f"{new!r}; change one of them"
+                )
+        merged[key] = dataclasses.replace(
+            before,
+            points=before.points if points is None else points,
+            comment=comment or before.comment,
+        )
+    _raise(path, problems)
+    _write(Path(out) / "manual.csv", merged)
+
+
+def write_manual(out, kit, records):
+    """Bring manual.csv up to date: a row for what is to be marked by hand, and every filled row.
+
+    To be marked are the written question and the exercises that could not be graded. What an
+    assistant has filled in stays, also if the submission is another one now or is gone.
+
+    Args:
+        out: the grader's output.
+        kit: the assignment's `marks.Kit`.
+        records: the submissions' records.
+
+    Returns:
+        The rows, a dict from (student, exercise) to `Mark`.
+
+    Raises:
+        MarksError: manual.csv is not usable; it is left as it is.
+    """
+    path = Path(out) / "manual.csv"
+    rows = {key: mark for key, mark in load_manual(path).items() if mark.is_filled}
+    for record in records:
+        for score in scores(record, {}):
+            key = record["student"], score.exercise
+            wanted = score.exercise == WRITTEN or score.points is None
+            if not wanted and key not in rows:
+                continue
+            mark = rows.get(key, Mark(*key, score.of))
+            rows[key] = dataclasses.replace(
+                mark,
+                of=score.of,
+                answer=_answer(record, score.exercise),
+                version=mark.version or _version(record, score.exercise),
+            )
+    order = {key.name: i for i, key in enumerate(kit.keys)}
+    rows = dict(sorted(rows.items(), key=lambda row: (row[0][0], order.get(row[0][1], len(order)))))
+    _write(path, rows)
+    return rows
+
+
+def _write(path, rows):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows([cell(getattr(mark, column)) for column in _COLUMNS] for mark in rows.values())
+    # With the mark by which spreadsheets know UTF-8.
+    replace(path, text.getvalue().encode("utf-8-sig", "replace"))
+
+
+def replace(path, content):
+    """Write a file such that whoever reads it, at any moment, finds the old or the new one."""
+    unfinished = Path(path).with_name(f".{Path(path).name}.part")
+    unfinished.write_bytes(content)
+    os.replace(unfinished, path)
+
+
+def cell(value):
+    """A value as a spreadsheet's cell, which is no formula."""
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return f"{value:g}"
+    value = plain(value)
+    return "'" + value if value[:1] in _FORMULA else value
+
+
+def plain(text):
+    """A student's text without terminal colours, control characters and what turns its direction.
+
+    The last can make a line read otherwise than it runs.
+    """
+    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text.replace("\r\n", "\n"))
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def export(out, kit, db_url):
+    """Write marks into nbgrader's gradebook.
+
+    What could not be graded and is not marked by hand is left as needing a manual grade (nbgrader
+    shows 0 beside that). Marks given in the formgrader stay, other assignments and students too;
+    doing it again changes nothing.
+
+    Args:
+        out: the grader's output, with results/ and manual.csv.
+        kit: the assignment's `marks.Kit`.
+        db_url: nbgrader's database, such as ``sqlite:///gradebook.db``.
+
+    Returns:
+        The number of submissions, and of those among them that need a mark by hand.
+
+    Raises:
+        ValueError: the gradebook has this assignment with other exercises or points.
+        MarksError: manual.csv is not usable.
+    """
+    # The gradebook calls `alembic` by name, which only an activated environment has on its path.
+    scripts = sysconfig.get_path("scripts")
+    if scripts not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
+    from nbgrader.api import Gradebook
+
+    manual = load_manual(Path(out) / "manual.csv")
+    count = unmarked = 0
+    with Gradebook(db_url) as book, warnings.catch_warnings():
+        # SQLAlchemy's, about how nbgrader adds a submission.
+        warnings.filterwarnings("ignore", message="Object of type .* not in session")
+        _register(book, kit, db_url)
+        for path in sorted((Path(out) / "results").glob("*.json")):
+            record = json.loads(path.read_bytes())
+            needs_mark = _export_record(book, kit.assignment, record, manual)
+            book.db.commit()
+            count += 1
+            unmarked += needs_mark
+    return count, unmarked
+
+
+def _score(record, exercise, of, points, manual):
+    mark = manual.get((record["student"], exercise))
+    if mark is None or not mark.is_filled:
+        return Score(exercise, of, points)
+    is_manual = mark.points is not None
+    return Score(
+        exercise,
+        of,
+        mark.points if is_manual else points,
+        is_manual,
+        mark.comment,
+        is_stale=bool(mark.version) and mark.version != _version(record, exercise),
+    )
+
+
+def _answer(record, exercise):
+    """What manual.csv shows: the answer, or why it could not be graded."""
+    if exercise == WRITTEN:
+        text = record["written"]["answer"]
+        if not text.strip():
+            text = record["reason"] if record["status"] == "failed" else "(blank: counts 0)"
+    else:
+        found = {one["name"]: one for one in record["exercises"]}[exercise]
+        text = found["message"] or record["reason"]
+    return text if len(text) <= _ANSWER else text[:_ANSWER] + " … (more in the feedback page)"
+
+
+def _version(record, exercise):
+    """A short digest of what was handed in for this exercise."""
+    if record["status"] == "failed" and not record["cells"]:
+        text = record["digest"]
+    elif exercise == WRITTEN:
+        text = record["written"]["answer"]
+    else:
+        own = exercise.replace("_", "-")
+        text = "\n".join(
+            one["source"] for one in record["cells"] if one["kind"] == "answer" and one["id"] == own
+        )
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+# Files of marks
+
+
+def _rows(path, required):
+    """(line number, dict from column to text) for each row that is not empty."""
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", "replace")
+    first = text.split("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    try:
+        reader.fieldnames = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        missing = [name for name in required if name not in reader.fieldnames]
+        if missing:
+            _raise(path, [f"line 1: there is no column {', '.join(missing)}"])
+        for row in reader:
+            row = {name: _unquoted(value) for name, value in row.items() if name is not None}
+            if any(row.values()):
+                yield reader.line_num, row
+    except csv.Error as error:
+        _raise(path, [f"line {reader.line_num}: {error}"])
+
+
+def _unquoted(text):
+    """The text that `cell` was made of."""
+    text = text.strip()
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
+
+
+def _number(text):
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _points(row, of, line, problems):
+    if not row["points"]:
+        return None
+    points = _number(row["points"])
+    if points is None or not 0 <= points <= of:
+        problems.append(
+            f"line {line}: points of {row['student']}, {row['exercise']} must be a number from 0 "
+            f"to {of:g}, got {row['points']!r}"
+        )
+        return None
+    return points
+
+
+def _raise(path, problems):
+    if problems:
+        raise MarksError(f"{path} was not read:\n  " + "\n  ".join(problems))
+
+
+# nbgrader
+
+
+def _register(book, kit, db_url):
+    """Tell the gradebook about the assignment, unless it knows it already."""
+    import nbformat
+    from nbgrader.api import MissingEntry
+    from nbgrader.preprocessors import SaveCells
+
+    name = kit.assignment
+    try:
+        notebook = book.find_notebook(name, name)
+    except MissingEntry:
+        book.update_or_create_assignment(name)
+        about = {"notebook": name, "assignment": name, "db_url": db_url}
+        SaveCells().preprocess(nbformat.reads(kit.notebook, 4), {"nbgrader": about})
+        book.db.expire_all()
+        notebook = book.find_notebook(name, name)
+    known = {one.name: one.max_score for one in (*notebook.grade_cells, *notebook.task_cells)}
+    wanted = {_cell_id(key.name) + "-check": key.points for key in kit.keys}
+    wanted |= {WRITTEN: kit.written} if kit.written else {}
+    if known != wanted:
+        raise ValueError(
+            f"the gradebook has {name} with other cells or points, {known}, than were graded, "
+            f"{wanted}: run `nbgrader generate_assignment {name}`, or take another database."
+        )
+
+
+def _cell_id(exercise):
+    return exercise.replace("_", "-")
+
+
+def _export_record(book, name, record, manual):
+    """Write one submission's scores and comments; returns whether a mark is missing."""
+    student, needs_mark = record["student"], False
+    book.update_or_create_student(student)
+    book.update_or_create_submission(name, student)
+    said = {exercise["name"]: exercise["message"] for exercise in record["exercises"]}
+    for auto, score in zip(scores(record, {}), scores(record, manual), strict=True):
+        cell_id = _cell_id(score.exercise)
+        grade_id = WRITTEN if score.exercise == WRITTEN else cell_id + "-check"
+        grade = book.find_grade(grade_id, name, name, student)
+        grade.auto_score = auto.points
+        if score.is_manual:
+            grade.manual_score = score.points
+        grade.needs_manual_grade = grade.auto_score is None and grade.manual_score is None
+        needs_mark = needs_mark or grade.needs_manual_grade
+        comment = book.find_comment(cell_id, name, name, student)
+        # nbgrader's feedback takes a comment for Markdown with HTML, and this may quote a student.
+        sentence = re.sub(r"[<&\[]", lambda c: f"&#{ord(c[0])};", said.get(score.exercise, ""))
+        comment.auto_comment = sentence or None
+        if score.comment:
+            comment.manual_comment = score.comment
+    return needs_mark
