@@ -269,11 +269,11 @@ def fork_and_both_go_on(sheet):
 
 @kind(right=ALL)
 def many_busy_processes(sheet):
-    """As many processes as there may be compute, so that other submissions get no time."""
+    """Sixty processes compute, so that other submissions get no time."""
     sheet.solve().attack(
         """
         import os
-        for _ in range(150):
+        for _ in range(60):
             try:
                 child = os.fork()
             except OSError:
@@ -551,7 +551,7 @@ def memory_in_files_without_a_name(sheet):
     )
 
 
-@kind(right=ALL)
+@kind(own_doing=ALL)
 def memory_in_pipes_and_sockets(sheet):
     """Buffers in the kernel: pipes and sockets that are filled and never read."""
     sheet.solve().attack(
@@ -621,7 +621,7 @@ def memory_in_flight(sheet):
     )
 
 
-@kind(right=ALL)
+@kind(own_doing=ALL)
 def memory_in_page_tables(sheet):
     """Maps of nothing, read at one place in every 2 MB, so that only the tables take memory."""
     sheet.solve().attack(
