@@ -27,7 +27,8 @@ ifneq ($(HOME_IS_WRITABLE),yes)
 export HOME := $(abspath $(VENV))/home
 endif
 
-.PHONY: help lab test check execute release check-assignments unit notebooks browser chromium
+.PHONY: help lab test check execute release check-assignments unit notebooks \
+	grading browser chromium bubblewrap
 
 help:
 	@echo "make lab      open the course in JupyterLab (the first time: install it into $(VENV))"
@@ -44,7 +45,7 @@ lab: $(VENV)/.course
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) unit notebooks check-assignments browser
+	$(MAKE) unit notebooks check-assignments grading browser
 
 unit: $(VENV)/.test
 	$(PYTEST) tests/unit
@@ -53,6 +54,9 @@ unit: $(VENV)/.test
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest tests/notebooks
 	$(NBVAL) --nbval-cell-timeout=300 --durations=20 $(NB)
+
+grading: $(VENV)/.test bubblewrap
+	$(PYTEST) tests/grading
 
 browser: $(VENV)/.test chromium
 	$(BIN)/python -m pytest tests/browser
@@ -72,11 +76,12 @@ check-assignments: $(VENV)/.test
 	$(PYTEST) tests/assignments
 	$(NBVAL) --nbval-cell-timeout=60 $(ASSIGNMENTS)
 
-# Browser tests are skipped, with a reason, where there is no Chromium and none may be installed.
-chromium:
-	@command -v chromium >/dev/null || { \
+# Tests in a browser or in a sandbox are skipped, with a reason, where there is none and none may be
+# installed.
+chromium bubblewrap:
+	@command -v $(subst bubblewrap,bwrap,$@) >/dev/null || { \
 		command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } || true
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $@; } || true
 
 $(VENV)/.course: pyproject.toml constraints.txt
 	@chosen=; for candidate in $(PYTHON); do \

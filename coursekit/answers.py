@@ -13,6 +13,7 @@ import io
 import json
 import linecache
 import threading
+import time
 import zipfile
 
 import keras
@@ -71,7 +72,7 @@ def weights(shape):
     return np.linspace(1, 2, int(np.prod(shape)), dtype="float32").reshape(shape)
 
 
-def collect(function, arguments, cases, differentiable="", seconds=SECONDS):
+def collect(function, arguments, cases, differentiable="", seconds=SECONDS, clock=time.monotonic):
     """Call `function` on every case, within limits, whatever it does.
 
     Args:
@@ -80,6 +81,7 @@ def collect(function, arguments, cases, differentiable="", seconds=SECONDS):
         cases: for each case a tuple of inputs; the function gets copies, by position.
         differentiable: the argument to differentiate by, on the first case, or "".
         seconds: the time for all cases together.
+        clock: by which they are counted; `time.process_time` does not count what others compute.
 
     Returns:
         A list with one `Answer` per case, and the beginning of what the function printed.
@@ -95,7 +97,7 @@ def collect(function, arguments, cases, differentiable="", seconds=SECONDS):
             answers.append(_answer(function, arguments, case, by))
 
     with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
-        _in_time(work, seconds)
+        _in_time(work, seconds, clock)
     found = list(answers)  # from here on a thread that would not stop adds nothing
     late = Answer(problem=f"was stopped after {seconds:g} seconds; is there a loop without end?")
     return found + [late] * (len(cases) - len(found)), sink.getvalue()
@@ -231,16 +233,18 @@ class Sink(io.TextIOBase):
         return self.kept.rstrip("\n") + ("\n... (more was printed)" if more else "")
 
 
-def _in_time(work, seconds):
+def _in_time(work, seconds, clock):
     """Run `work()` in a thread of its own, which is stopped when the time is up.
 
     A thread, since a signal would need the main thread and is not to be had on Windows. Python
     code is interrupted; one long call into a library ends by itself, and nobody waits for it.
     """
     thread = threading.Thread(target=_until_stopped, args=(work,), daemon=True)
+    end = clock() + seconds
     thread.start()
     try:
-        thread.join(seconds)
+        while thread.is_alive() and (left := end - clock()) > 0:
+            thread.join(left)
     finally:
         for _ in range(20):
             if not thread.is_alive():

@@ -1,6 +1,10 @@
 """From a submitted notebook to marks: rebuilt, run in the sandbox, judged outside of it.
 
-What comes out is a record, a dict for JSON: `instructor/README.md` shows one.
+What comes out is a record, a dict for JSON: student, assignment, digest, status ("graded"; "partly",
+"failed": some or all exercises could not be graded), reason, notes, seconds; exercises (name, of,
+points or None, status "right", "wrong", "blank" or "stopped", message, known, printed); written
+(answer, of); cells (kind, id, source, printed, error, pictures in base64). Whatever comes from the
+student is in there as it was.
 """
 
 import base64

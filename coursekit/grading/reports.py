@@ -25,6 +25,7 @@ from pygments.lexers import PythonLexer
 from coursekit.grading import gradebook
 
 _SHOWN = 20_000  # characters of one cell; beyond that a page would be slow to make and to read
+_COLORED = 100_000  # characters on one page; Pygments may take a millisecond for ten
 _PICTURE = 2_000_000  # bytes, and
 _PIXELS = 20_000_000  # so that no small file fills a browser's memory
 _PICTURES = 20_000_000  # bytes on one page
@@ -273,7 +274,7 @@ def _short(record, given):
 
 def _cells(cells):
     """What the page shows of the cells: the student's, and what locked ones drew or printed."""
-    shown, left = [], _PICTURES
+    shown, left, colored = [], _PICTURES, 0
     names = {"own": "Your own code", "text": "Your text"}
     for cell in cells:
         is_own = cell["kind"] in ("answer", "own", "text")
@@ -286,11 +287,12 @@ def _cells(cells):
         if not (is_own or cell["printed"].strip() or cell["error"] or cell["pictures"]):
             continue
         source = _shown(cell["source"]) if is_own else ""
+        colored += len(source)
         shown.append(
             {
                 "title": names.get(cell["kind"], gradebook.plain(cell["id"])[:100]),
                 "text": source if cell["kind"] == "text" else "",
-                "code": "" if cell["kind"] == "text" else _highlighted(source),
+                "code": "" if cell["kind"] == "text" else _code(source, colored <= _COLORED),
                 "printed": _shown(cell["printed"]),
                 "error": _shown(cell["error"]),
                 "pictures": pictures,
@@ -305,7 +307,9 @@ def _shown(text):
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "\n... (more follows)"
 
 
-def _highlighted(source):
+def _code(source, is_colored):
+    if not is_colored:
+        return source
     return Markup(pygments.highlight(source, PythonLexer(), _FORMATTER).rstrip("\n"))
 
 

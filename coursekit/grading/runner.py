@@ -107,6 +107,7 @@ class Runner:
         Raises:
             Failed: no process could be started for it.
         """
+        self._start()  # its time is not the submission's
         run, started = Run(), time.monotonic()
         while True:
             done = {("function", name) for name in run.answers} | run.stopped.keys()
@@ -203,10 +204,10 @@ class Runner:
         """What has been started, and until when it may take."""
         kind, name = header["what"]
         if kind == "cell":
-            return ("cell", _known(name, job["cells"])[0]), now + self.limits.cell + _GRACE
-        return ("function", _known(name, job["questions"])[0]), (
-            now + self.limits.function + _GRACE
-        )
+            at, seconds = ("cell", _known(name, job["cells"])[0]), self.limits.cell
+        else:
+            at, seconds = ("function", _known(name, job["questions"])[0]), self.limits.function
+        return at, now + 2 * seconds + _GRACE
 
     def _keep(self, header, arrays, job, run):
         printed = _text(header["printed"], 3_000)
@@ -227,7 +228,7 @@ class Runner:
     def _excess(self, space, now, deadline, end):
         """The limit that is passed, as a sentence, or ""."""
         if now > min(deadline, end):
-            return "It ran for too long and could not be interrupted."
+            return "It took too long: it waited for something, or could not be interrupted."
         if space:
             memory, threads = space.usage()
             if memory > self.limits.memory:

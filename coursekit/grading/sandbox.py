@@ -9,6 +9,7 @@ data, all read-only, and a private folder /tmp in memory that is gone with the s
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import fcntl
 import functools
 import json
@@ -17,14 +18,15 @@ import platform
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 INSTALL = (
-    "Install it (Debian, Ubuntu: `sudo apt-get install bubblewrap`; Fedora: `sudo dnf install "
-    "bubblewrap`) or, on Windows and macOS, grade in a Linux virtual machine (WSL2, Docker). "
-    "With --unsafe submissions run with all of your rights: they can read and delete your files."
+    "Install it (Debian, Ubuntu: `sudo apt-get install bubblewrap libseccomp2`; Fedora: `sudo dnf "
+    "install bubblewrap libseccomp`) or, on Windows and macOS, grade in a Linux virtual machine "
+    "(WSL2, Docker). With --unsafe submissions run with all of your rights: they can read and delete your files."
 )
 PERMIT = (
     "bubblewrap needs unprivileged user namespaces. On Ubuntu 24.04 and later, "
@@ -42,18 +44,20 @@ class Unavailable(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one submission may use. Seconds are wall time, sizes bytes.
+    """What one submission may use. Sizes are bytes.
 
-    `cell` and `function` hold for each cell and each exercise, `total` for everything together;
-    `memory` for the sum over its processes, of which there may be `processes`, threads counted;
-    `folder` for /tmp, and for each file in it; `output` for what it hands back.
+    `cell` and `function` are the seconds that each cell and each exercise may compute, whatever
+    else the machine does; by the clock they may take twice as long, and all together `total`. What
+    computes for longer is interrupted; what only waits, or cannot be interrupted, is ended with
+    its process. `memory` holds for the sum over its processes, of which there may be `processes`,
+    threads counted; `folder` for /tmp, and for each file in it; `output` for what it hands back.
     """
 
-    cell: float = 60
+    cell: float = 30
     function: float = 10
     total: float = 300
-    memory: int = 1_200_000_000
-    processes: int = 200
+    memory: int = 1_000_000_000
+    processes: int = 64
     folder: int = 64_000_000
     output: int = 64_000_000
 
@@ -62,6 +66,7 @@ def require():
     """Raise `Unavailable` unless bubblewrap makes a sandbox here."""
     if sys.platform != "linux" or not shutil.which("bwrap"):
         raise Unavailable(f"Grading needs bubblewrap (`bwrap`), which is not here. {INSTALL}")
+    _seccomp()
     Sandbox().close()
 
 
@@ -132,9 +137,8 @@ class Sandbox:
                 fields = dict(line.split(":\t", 1) for line in status.splitlines())
                 threads += int(fields["Threads"])
                 memory += 1024 * sum(
-                    int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")
+                    int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem", "VmPTE")
                 )
-                memory += _anonymous_files(f"{proc}/{process}/fd")
         return memory, threads
 
 
@@ -172,6 +176,39 @@ def join(init):
         os.close(descriptor)
 
 
+def refuse():
+    """Refuse this process, and its children to come, the system calls that no exercise needs.
+
+    Namespaces leave some doors open: sockets to a virtual machine's host, memory that belongs to
+    no process, the kernel's lesser used parts. The filter is libseccomp's.
+
+    Raises:
+        OSError: it cannot be installed.
+    """
+    library = _seccomp()
+    program = library.seccomp_init(_ALLOW)
+
+    def add(error, name, *conditions):
+        call = library.seccomp_syscall_resolve_name(name.encode())
+        compared = (_Condition * len(conditions))(*conditions)
+        if call != _UNKNOWN and library.seccomp_rule_add_array(
+            program, _ERRNO | error, call, len(conditions), compared
+        ):
+            raise OSError(f"seccomp has no rule for {name}")
+
+    for name in _REFUSED:
+        add(errno.EPERM, name)
+    for family in range(_AF_NETLINK):
+        if family not in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6):
+            add(errno.EAFNOSUPPORT, "socket", _Condition(0, _EQUAL, family))
+    add(errno.EAFNOSUPPORT, "socket", _Condition(0, _GREATER, _AF_NETLINK))
+    add(errno.EPERM, "clone", _Condition(0, _MASKED, _CLONE_NEWUSER, _CLONE_NEWUSER))
+    add(errno.ENOSYS, "clone3")  # its flags cannot be looked at; libraries fall back on clone
+    if library.seccomp_load(program):
+        raise OSError("seccomp's filter is not accepted")
+    library.seccomp_release(program)
+
+
 def confine(limits):
     """Set this process's own limits, which its children inherit; none can raise them again."""
     status = Path("/proc/self/status").read_text()
@@ -196,6 +233,32 @@ def confine(limits):
             resource.setrlimit(number, (ceiling, ceiling))
 
 
+class _Condition(ctypes.Structure):
+    """libseccomp's `struct scmp_arg_cmp`: which argument is compared, how, and with what."""
+
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("comparison", ctypes.c_int),
+        ("value", ctypes.c_uint64),
+        ("other", ctypes.c_uint64),
+    )
+
+
+# From seccomp.h and sched.h.
+_ALLOW, _ERRNO, _UNKNOWN = 0x7FFF0000, 0x00050000, -1
+_EQUAL, _GREATER, _MASKED = 4, 6, 7
+_AF_NETLINK, _CLONE_NEWUSER = 16, 0x10000000
+_REFUSED = (
+    # Memory that no process is charged for.
+    *("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "userfaultfd"),
+    # Keys outlive a process; the others look into processes, or change the view of files.
+    *("add_key", "request_key", "keyctl", "ptrace", "process_vm_readv", "process_vm_writev"),
+    *("unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree"),
+    *("fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "name_to_handle_at"),
+    # Large parts of the kernel that nothing here uses.
+    *("bpf", "perf_event_open", "io_uring_setup", "io_uring_enter", "io_uring_register"),
+    *("syslog", "acct", "quotactl", "personality", "kcmp", "fanotify_init"),
+)
 _NS_GET_USERNS = 0xB701
 _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 38, 24
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -233,6 +296,22 @@ def _help():
 
 
 @functools.cache
+def _seccomp():
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        raise Unavailable(f"Grading needs libseccomp, which is not here. {INSTALL}") from None
+    library.seccomp_init.restype = ctypes.c_void_p
+    library.seccomp_init.argtypes = (ctypes.c_uint32,)
+    library.seccomp_rule_add_array.argtypes = (
+        *(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint),
+        ctypes.POINTER(_Condition),
+    )
+    library.seccomp_load.argtypes = library.seccomp_release.argtypes = (ctypes.c_void_p,)
+    return library
+
+
+@functools.cache
 def _visible():
     """What submissions can read, parents before what is in them."""
     from coursekit.datasets._files import data_folder
@@ -259,13 +338,3 @@ def _listed(folder):
         return os.listdir(folder)
     except OSError:  # it has ended
         return []
-
-
-def _anonymous_files(folder):
-    """Bytes in files that exist in memory only (memfd_create)."""
-    size = 0
-    for descriptor in _listed(folder):
-        with contextlib.suppress(OSError):
-            if os.readlink(f"{folder}/{descriptor}").startswith("/memfd:"):
-                size += 512 * os.stat(f"{folder}/{descriptor}").st_blocks
-    return size

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 
 import matplotlib.pyplot as plt
@@ -78,6 +79,8 @@ def _enter(job, pipe):
     os.dup2(pipe, PIPE)
     os.closerange(PIPE + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     sandbox.confine(job["limits"])
+    if job["init"] is not None:
+        sandbox.refuse()
     os.chdir(job["folder"])
     os.environ["HOME"] = os.environ["IPYTHONDIR"] = job["folder"]
     sys.argv[:] = ["notebook"]
@@ -104,6 +107,7 @@ def _work(job):
                 cases,
                 differentiable,
                 seconds=job["limits"].function,
+                clock=time.process_time,
             )
         else:
             given, printed = [answers.Answer(problem="is not defined.")] * len(cases), ""
@@ -126,14 +130,14 @@ class _Notebook:
         formatters = self._shell.display_formatter.formatters
         formatters["image/png"].for_type(Figure, _png)
         self.namespace = self._shell.user_ns
-        signal.signal(signal.SIGALRM, _stop)
+        signal.signal(signal.SIGPROF, _stop)
 
     def run(self, source):
         """What a cell printed and raised, as a dict of texts, and its pictures as bytes."""
         sink, self._shown, error = answers.Sink(), [], ""
         try:
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
-                signal.setitimer(signal.ITIMER_REAL, self._limits.cell)
+                signal.setitimer(signal.ITIMER_PROF, self._limits.cell)
                 result = self._shell.run_cell(source)
                 for number in plt.get_fignums():
                     self._show({"image/png": _png(plt.figure(number))})
@@ -142,7 +146,7 @@ class _Notebook:
         except BaseException as stopped:  # raised by what the cell leaves behind
             error = self._told(stopped)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             plt.close("all")
         pictures = [np.frombuffer(picture, "uint8") for picture in self._shown]
         return {"printed": sink.getvalue(), "error": error}, pictures
