@@ -60,25 +60,24 @@ def grade(kit, inbox, out, *, jobs=2, executor=None, unsafe=False, extra_marks=N
         _require_hidden(inbox, out)
     for folder in (out / "results", out / "feedback"):
         folder.mkdir(parents=True, exist_ok=True)
-    if extra_marks is not None:
-        gradebook.merge(out, kit, extra_marks)
     entries, asides = intake.find(inbox, kit.assignment, kit.notebook)
-    todo, kept = [], 0
+    if extra_marks is not None:
+        gradebook.merge(out, kit, extra_marks, [entry.student for entry in entries])
+    digests, todo = {}, []
     for entry in entries:
         try:
-            known = finished(out, entry.student) == marks.digest(kit, intake.read(entry))
+            digests[entry.student] = marks.digest(kit, intake.read(entry))
         except intake.Unreadable as error:
-            asides = [*asides, intake.Aside(entry.student, str(entry.path), str(error))]
-            continue
-        kept += known
-        if not known:
-            todo.append(entry)
-    aside = {one.student for one in asides}
-    students = [entry.student for entry in entries if entry.student not in aside]
+            asides.append(intake.Aside(entry.student, str(entry.path), str(error)))
+        else:
+            if finished(out, entry.student) != digests[entry.student]:
+                todo.append(entry)
     marked, broken, interrupted = _mark(kit, todo, out, jobs, executor, unsafe)
     asides = sorted([*asides, *broken], key=lambda one: (one.student, one.path))
+    # A record of an earlier submission must not stand for one that is still to be marked.
+    students = [student for student, now in digests.items() if finished(out, student) == now]
     write_reports(kit, out, students, asides)
-    return Outcome(marked, kept, len(asides), interrupted)
+    return Outcome(marked, len(digests) - len(todo), len(asides), interrupted)
 
 
 def finished(out, student):

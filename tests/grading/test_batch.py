@@ -90,6 +90,18 @@ def test_a_submission_is_marked_again_only_if_it_or_the_assignment_changed(
     assert batch.grade(other, inbox, out) == batch.Outcome(8, 0, 0, False)
 
 
+def test_what_lies_beside_a_submission_costs_nobody_their_grade(kit, inbox, tmp_path, marked):
+    (inbox / "student1.pdf").write_bytes(b"%PDF")
+    (inbox / "notes.pdf").write_bytes(b"%PDF")
+    given = tmp_path / "given.csv"
+    given.write_text("student,exercise,points\nstudent1,hoyer_sparsity,2\n")
+    outcome = batch.grade(kit, inbox, tmp_path / "out", extra_marks=given)
+    assert outcome == batch.Outcome(8, 0, 2, False)
+    rows = points(tmp_path / "out")
+    assert rows["student1"] == ["", "", "", "2", ""]
+    assert rows["notes"] == [""] * 5
+
+
 def test_nothing_is_written_into_the_inbox(kit, inbox, tmp_path, marked):
     before = {path: path.read_bytes() for path in inbox.iterdir()}
     batch.grade(kit, inbox, tmp_path / "out")
@@ -97,7 +109,7 @@ def test_nothing_is_written_into_the_inbox(kit, inbox, tmp_path, marked):
 
 
 def test_what_the_machinery_cannot_do_is_told_and_tried_again(kit, inbox, tmp_path, monkeypatch):
-    original, broken = batch._marked, [True]
+    broken = [True]
 
     def mark(kit, student, content, unsafe):
         if student == "student5" and broken:
@@ -111,7 +123,13 @@ def test_what_the_machinery_cannot_do_is_told_and_tried_again(kit, inbox, tmp_pa
     assert "no disk" in (out / "grades.csv").read_text()
     broken.clear()
     assert batch.grade(kit, inbox, out) == batch.Outcome(1, 7, 0, False)
-    assert original is not mark
+    assert len(points(out)) == 8
+    # The mark of an earlier submission does not stand for one that could not be marked.
+    broken.append(True)
+    with open(inbox / "student5.ipynb", "a") as file:
+        file.write("\n")
+    assert batch.grade(kit, inbox, out) == batch.Outcome(0, 7, 1, False)
+    assert "set aside" in (out / "grades.csv").read_text()
 
 
 def test_an_interrupt_keeps_what_is_finished(kit, inbox, tmp_path, monkeypatch):
