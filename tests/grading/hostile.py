@@ -382,13 +382,13 @@ def kills_its_parent(sheet):
     )
 
 
-@kind(right=ALL)
+@kind(spared=ALL)
 def kills_everything(sheet):
     """Kills every process it may kill."""
     sheet.solve().attack("import os\nos.kill(-1, 9)\n")
 
 
-@kind(nothing=FIRST, right=REST)
+@kind(nothing=FIRST, spared=REST)
 def kills_everything_in_an_answer(sheet):
     """Kills every process it may kill, while an answer is called."""
     sheet.solve().attack_in(sheet.first, "import os\nos.kill(-1, 9)\n")

@@ -1,5 +1,6 @@
 """Every attack at once, honest submissions among them: who gets what, and what is left behind."""
 
+import compileall
 import contextlib
 import csv
 import ctypes
@@ -9,6 +10,7 @@ import os
 import re
 import socket
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 SOURCE = sources.ROOT / "instructor" / "05_sparse"
 RELEASED = sources.ROOT / "notebooks" / "assignments" / "05_sparse"
-LIMITS = sandbox.Limits(cell=3, function=4, total=40, memory=1_000_000_000)
+LIMITS = sandbox.Limits(cell=2, function=2, total=40)
 HONEST = 20
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -71,12 +73,13 @@ class Listener:
 
 
 def descendants():
-    """The processes below this one; orphans count, see `prctl(PR_SET_CHILD_SUBREAPER)`."""
+    """The processes that run below this one, orphans too: see `PR_SET_CHILD_SUBREAPER`."""
     parents = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            text = Path("/proc", name, "stat").read_text().rpartition(")")[2]
-            parents[int(name)] = int(text.split()[1])
+            state, parent = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":  # ended; only its parent may take it off the list
+                parents[int(name)] = int(parent)
     found = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
@@ -97,6 +100,7 @@ def graded(tmp_path_factory):
     handed_in = submissions.write(SOURCE, places, honest_ones=HONEST)
     untouched = [places.inbox, places.canary, places.gradebook, SOURCE, RELEASED]
     untouched += [Path(coursekit.__file__).parent, sources.ROOT / "data"]
+    compileall.compile_dir(Path(coursekit.__file__).parent, quiet=1)  # before others do
     before = submissions.fingerprint(*untouched)
     around = submissions.surroundings(places)
     with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +111,11 @@ def graded(tmp_path_factory):
         try:
             kit = marks.kit(SOURCE, RELEASED, limits=LIMITS)
             outcome = batch.grade(kit, places.inbox, places.out, jobs=2)
-            left = descendants() - running
+            for _ in range(50):  # the kernel takes a moment to end what was killed
+                left = descendants() - running
+                if not left:
+                    break
+                time.sleep(0.1)
         finally:
             libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     out = Path(places.out)
@@ -148,12 +156,14 @@ def test_every_submission_is_finished(graded):
 
 def test_what_could_not_be_graded_is_empty_in_the_table(graded):
     rows = {row["student"]: row for row in graded["rows"]}
-    assert len(rows) == len(graded["rows"])
+    students = [row["student"] for row in graded["rows"] if row["status"] != "set aside"]
+    assert sorted(students) == sorted(graded["records"])
     for student, record in graded["records"].items():
         for exercise in record["exercises"]:
             points = exercise["points"]
             assert rows[student][exercise["name"]] == ("" if points is None else str(points))
-        assert rows[student]["total"] == "", "the written answer is not marked yet"
+        if None in [exercise["points"] for exercise in record["exercises"]]:
+            assert rows[student]["total"] == ""
     for student in rows.keys() - graded["records"].keys():
         assert not any(rows[student][name] for name in submissions.points(SOURCE))
 
