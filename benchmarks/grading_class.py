@@ -15,7 +15,6 @@ import csv
 import json
 import multiprocessing
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -68,10 +67,14 @@ def memory(grader):
     return sums
 
 
-def used(*folders):
-    """Bytes in the files below some folders."""
-    files = (path for folder in folders for path in Path(folder).rglob("*"))
-    return sum(path.lstat().st_size for path in files if path.is_file())
+def used(folder):
+    """Bytes in the files below a folder, while others add and remove some."""
+    size = 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += Path(top, name).lstat().st_size
+    return size
 
 
 def main():
@@ -96,16 +99,19 @@ def main():
         handed_in = submissions.write(source, places, given.kinds, given.honest, given.seed)
         kept = (places.inbox, places.canary, places.gradebook)
         before = submissions.fingerprint(*kept)
-        disk = shutil.disk_usage(folder).used
+        # Apart from the disk's other users: what lies in the results and in the temporary folder.
+        temporary = Path(folder, "temporary")
+        temporary.mkdir()
+        os.environ["TMPDIR"] = str(temporary)
         started = time.monotonic()
         grader = multiprocessing.get_context("spawn").Process(
             target=grade, args=(given.assignment, places.inbox, places.out, limits, given.jobs)
         )
         grader.start()
-        samples, most = [], disk
+        samples, scratch = [], []
         while grader.is_alive():
             samples.append(memory(grader.pid))
-            most = max(most, shutil.disk_usage(folder).used)
+            scratch.append(used(temporary))
             grader.join(1)
         seconds = time.monotonic() - started
         results = sorted((Path(places.out) / "results").glob("*.json"))
@@ -117,8 +123,7 @@ def main():
             wrong.append(f"the grader ended with {grader.exitcode}")
         if submissions.fingerprint(*kept) != before:
             wrong.append("something outside the results was changed")
-        left = shutil.disk_usage(folder).used - disk
-        report = used(places.out)
+        left, report = used(temporary), used(places.out)
     print(f"{len(handed_in)} submissions, {given.honest} of them honest: {seconds:.0f} s")
     print(*wrong or ["everyone got what they deserve"], sep="\n")
     honest = [records[one.student]["seconds"] for one in handed_in if not one.kind]
@@ -134,8 +139,8 @@ def main():
         peaks = ", ".join(f"{max(third, default=0):.2f}" for third in thirds)
         print(f"{job}: at most {max(values):.2f} GB; in each third of the time {peaks} GB")
     print(
-        f"disk: at most {(most - disk) / 1e6:.0f} MB more while grading, {left / 1e6:.0f} MB "
-        f"after it, of which results and reports {report / 1e6:.0f} MB"
+        f"disk: temporary files of at most {max(scratch) / 1e6:.1f} MB while grading, "
+        f"{left / 1e6:.1f} MB left; results and reports {report / 1e6:.0f} MB"
     )
     jobs = [size for sample in samples for job, size in sample.items() if job != "grader"]
     return 1 if wrong or each > SECONDS or max(jobs, default=0) > MEMORY else 0
