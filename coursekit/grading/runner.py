@@ -144,7 +144,9 @@ class Runner:
             if at is not None or not why:
                 return at, why
             if last:
-                raise Failed(f"No process could be started for a submission ({why}).")
+                said = Path(self._folder or "", "errors")
+                said = said.read_text(errors="replace")[-500:] if said.is_file() else ""
+                raise Failed(f"No process could be started for a submission. {why} {said}")
 
     def _supervise(self, job, run, space, end):
         reading, writing = os.pipe()

@@ -281,9 +281,10 @@ def _command(info, size):
         ),
         *(["--disable-userns"] if "--disable-userns" in _help() else []),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
+        # Before the rest, which may lie in it.
+        *("--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"),
         *binds,
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"),
         *("--size", str(size), "--perms", "1777", "--tmpfs", "/dev/shm"),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
         *("--info-fd", str(info), "/bin/sh", "-c", "echo ready; exec sleep infinity"),
