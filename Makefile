@@ -37,6 +37,7 @@ help:
 	@echo "make execute NB='notebooks/02*.ipynb'   re-run notebooks and save them clean"
 	@echo "make release  make the assignments' student versions, and a zip of each in dist/assignments"
 	@echo "make check-assignments   prove every assignment: solutions, mistakes, student versions"
+	@echo "make grading  test the grader, with hostile submissions in its sandbox: 5 minutes"
 
 lab: $(VENV)/.course
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_OPTIONS) \

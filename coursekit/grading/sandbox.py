@@ -129,12 +129,12 @@ class Sandbox:
     def usage(self):
         """Memory in bytes and number of threads, of all processes inside."""
         memory = threads = 0
-        proc = f"/proc/{self.init}/root/proc"
+        proc = Path("/proc", str(self.init), "root", "proc")  # as it is inside
         for process in _listed(proc):
             if not process.isdigit() or process == "1":
                 continue
             with contextlib.suppress(OSError, ValueError, KeyError):
-                status = Path(proc, process, "status").read_text()
+                status = (proc / process / "status").read_text()
                 fields = dict(line.split(":\t", 1) for line in status.splitlines())
                 threads += int(fields["Threads"])
                 memory += 1024 * sum(

@@ -17,16 +17,7 @@ from hypothesis import strategies as st
 
 from coursekit.grading import intake
 from coursekit.grading.intake import Aside, Entry, Unreadable
-
-ROOT = Path(__file__).resolve().parents[2]
-ASSIGNMENT = "09_variational"
-NAMES = (
-    "full_gaussian_kl",
-    "draw_laplace",
-    "leave_one_out_gradient",
-    "free_bits",
-    "running_bound",
-)
+from tests.grading.records import ASSIGNMENT, NAMES, ROOT
 
 
 @functools.cache
