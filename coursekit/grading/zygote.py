@@ -11,11 +11,13 @@ import io
 import os
 import pickle
 import resource
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
+import traceback
 from multiprocessing.connection import Connection
 
 import matplotlib.pyplot as plt
@@ -35,8 +37,25 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(descriptor):
-    """Fork whenever a job comes through the socket, until it is closed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Fork whenever a job comes through the socket, until it is closed or the grader has ended.
+
+    The working folder, which is this process's own, goes with it.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    folder = os.getcwd()
+    with contextlib.suppress(OSError):  # the grader's end of the socket is gone
+        try:
+            _serve(descriptor)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave(*_):
+    sys.exit(1)
+
+
+def _serve(descriptor):
     gc.collect()
     gc.freeze()  # else a collection in a fork would copy every page
     channel = socket.socket(fileno=descriptor)
@@ -49,9 +68,16 @@ def main(descriptor):
         job = pickle.loads(connection.recv_bytes())  # from the grader; nothing else writes here
         child = os.fork()
         if child == 0:
-            channel.close()
-            connection.close()
-            os._exit(_enter(job, descriptors[0]))
+            status = 1
+            try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                channel.close()
+                connection.close()
+                status = _enter(job, descriptors[0])
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
         os.close(descriptors[0])
         del job
         connection.send(child)

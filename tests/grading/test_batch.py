@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -209,6 +210,7 @@ def test_the_command_says_what_is_wrong(arguments, message, capsys, tmp_path):
 
 def _grade(kit, inbox, out, records):
     """In a process of its own; with `records` instead of marking, if there are any."""
+    tempfile.tempdir = str(out.parent / "temporary")
 
     def mark(kit, student, content, unsafe):
         time.sleep(0.03)
@@ -226,6 +228,8 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
 ):
     inbox, undisturbed = write_inbox(tmp_path / "inbox"), tmp_path / "undisturbed"
     batch.grade(kit, inbox, undisturbed)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     records = {record["student"]: record for record in batch.records(undisturbed, STUDENTS)}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["coursekit.grading.batch", __name__])
@@ -258,6 +262,10 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
             assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
         assert points(out) == EXPECTED
     assert len(seen) > 1  # not all kills came before the first result
+    late = time.monotonic() + 30  # one that was importing TensorFlow when it lost its grader
+    while list(temporary.iterdir()) and time.monotonic() < late:
+        time.sleep(0.2)
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.slow
