@@ -1,6 +1,6 @@
 """The sandbox for a submission: bubblewrap makes it, a process that has TensorFlow joins it.
 
-`Sandbox` starts bubblewrap with a first process that only sleeps; `join` moves the calling process
+`Sandbox` starts bubblewrap with a first process that only waits; `join` moves the calling process
 into the same namespaces (see namespaces(7)) and gives up every privilege. In there is no network,
 no other process, no file of the machine but the Python environment, the course's package and its
 data, all read-only, and a private folder /tmp in memory that is gone with the sandbox.
@@ -78,7 +78,7 @@ def exposed(path):
 
 
 class Sandbox:
-    """Bubblewrap's namespaces, kept up by one sleeping process; a context manager.
+    """Bubblewrap's namespaces, kept up by one waiting process; a context manager.
 
     Attributes:
         init: the process that is the sandbox's first; with it everything inside ends.
@@ -93,7 +93,7 @@ class Sandbox:
             self._bwrap = subprocess.Popen(
                 _command(tell, (limits or Limits()).folder),
                 pass_fds=[tell],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # closed if the grader is killed, however early
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={},
@@ -266,7 +266,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 
 def _command(info, size):
-    """bubblewrap's command line, for a process that sleeps."""
+    """bubblewrap's command line, for a process that waits until nobody holds its input."""
     binds = [word for path in _visible() for word in ("--ro-bind", str(path), str(path))]
     settings = Path(sys.prefix, "home")  # where `make` puts Jupyter's, if there is no other home
     if settings.is_dir():
@@ -287,7 +287,7 @@ def _command(info, size):
         *("--proc", "/proc", "--dev", "/dev"),
         *("--size", str(size), "--perms", "1777", "--tmpfs", "/dev/shm"),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
-        *("--info-fd", str(info), "/bin/sh", "-c", "echo ready; exec sleep infinity"),
+        *("--info-fd", str(info), "/bin/sh", "-c", "echo ready; exec cat"),
     ]
 
 

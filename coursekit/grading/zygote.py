@@ -41,18 +41,17 @@ def main(descriptor):
 
     The working folder, which is this process's own, goes with it.
     """
-    signal.signal(signal.SIGTERM, _leave)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     folder = os.getcwd()
+
+    def leave(*_):
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, leave)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     with contextlib.suppress(OSError):  # the grader's end of the socket is gone
-        try:
-            _serve(descriptor)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _leave(*_):
-    sys.exit(1)
+        _serve(descriptor)
+    leave()
 
 
 def _serve(descriptor):

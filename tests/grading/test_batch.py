@@ -1,5 +1,6 @@
 """A whole inbox: each submission once, whatever happens in between."""
 
+import contextlib
 import csv
 import json
 import multiprocessing
@@ -208,6 +209,17 @@ def test_the_command_says_what_is_wrong(arguments, message, capsys, tmp_path):
     assert message in capsys.readouterr().err
 
 
+def orphans():
+    """The sandboxes whose grader has ended."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == 1 and b"bwrap" in (path / "cmdline").read_bytes():
+                found.add(path)
+    return found
+
+
 def _grade(kit, inbox, out, records):
     """In a process of its own; with `records` instead of marking, if there are any."""
     tempfile.tempdir = str(out.parent / "temporary")
@@ -230,6 +242,7 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
     batch.grade(kit, inbox, undisturbed)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
+    before = orphans()
     records = {record["student"]: record for record in batch.records(undisturbed, STUDENTS)}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["coursekit.grading.batch", __name__])
@@ -263,9 +276,10 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
         assert points(out) == EXPECTED
     assert len(seen) > 1  # not all kills came before the first result
     late = time.monotonic() + 30  # one that was importing TensorFlow when it lost its grader
-    while list(temporary.iterdir()) and time.monotonic() < late:
+    while (list(temporary.iterdir()) or orphans() - before) and time.monotonic() < late:
         time.sleep(0.2)
     assert not list(temporary.iterdir())
+    assert not orphans() - before
 
 
 @pytest.mark.slow
