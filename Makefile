@@ -58,9 +58,9 @@ notebooks: $(VENV)/.test
 
 # The class of hostile submissions keeps both cores busy by itself, and has time limits.
 grading: $(VENV)/.test bubblewrap
-	$(BIN)/python -m pytest tests/grading/test_hostile.py
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/grading \
-		--ignore=tests/grading/test_hostile.py
+	$(BIN)/python -m pytest tests/grader/test_hostile.py
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/grader \
+		--ignore=tests/grader/test_hostile.py
 
 browser: $(VENV)/.test chromium
 	$(BIN)/python -m pytest tests/browser
@@ -74,7 +74,7 @@ execute: $(VENV)/.test
 	$(BIN)/python -m tests.notebooks.execute $(NB)
 
 release: $(VENV)/.test
-	$(BIN)/python -m coursekit.grading.release
+	$(BIN)/python -m grader.release
 
 check-assignments: $(VENV)/.test
 	$(PYTEST) tests/assignments

@@ -73,7 +73,7 @@ def main():
             (place / f"{NAME}.ipynb").write_text(notebook)
             shutil.copy(RELEASED / "checks.npz", place)
         ours = run(
-            *("coursekit.grading", "grade", NAME, str(folder / "submitted")),
+            *("grader", "grade", NAME, str(folder / "submitted")),
             *("--out", str(folder / "out"), "--jobs", "2"),
             cwd=ROOT,
         )

@@ -3,7 +3,7 @@
     python -m benchmarks.grading_class --honest 260
 
 Writes the inbox to a temporary folder, grades it, and checks that every student got what is known
-beforehand, as tests/grading/test_hostile.py does for a smaller class. Exits with 1 where one did
+beforehand, as tests/grader/test_hostile.py does for a smaller class. Exits with 1 where one did
 not, or where a target is missed. An attack that cannot be interrupted takes its whole time limit;
 --cell, --function and --total shorten them, --kinds leaves attacks out.
 """
@@ -21,9 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from coursekit.grading import batch, marks, sandbox
+from grader import batch, marks, sandbox
 from tests.assignments.sources import ROOT
-from tests.grading import hostile, submissions
+from tests.grader import hostile, submissions
 
 SECONDS, MEMORY = 2.0, 1.5e9  # per honest submission with all jobs at work; of each job
 

@@ -23,7 +23,7 @@ TARGET = 0.99
 def main():
     run = ck.setup(seed=0, device="cpu")
     digits = ck.datasets.mnist(shape="image")
-    classifier = ck.models._digit_network()
+    classifier = ck.digits._digit_network()
     shift = keras.layers.RandomTranslation(2 / 28, 2 / 28, fill_mode="constant", seed=run.seed)
     x = keras.Input((28, 28, 1))
     training = keras.Model(x, classifier(shift(x))[1])
@@ -35,7 +35,7 @@ def main():
         jit_compile=False,
     )
     training.fit(*digits.train, batch_size=BATCH, epochs=EPOCHS, verbose=0,
-                 callbacks=[ck.Progress("digit classifier")])  # fmt: skip
+                 callbacks=[ck.callbacks.Progress("digit classifier")])  # fmt: skip
 
     path = ck.datasets.data_folder() / "digit_classifier.npz"
     names = [weight.path for weight in classifier.weights]

@@ -13,9 +13,11 @@ if sys.version_info < (3, 11):  # noqa: UP036 - a checkout can be imported witho
     )
 
 # runtime comes first: it settles the Keras backend and its log level before Keras is imported.
-from coursekit.runtime import Progress, Run, setup  # isort: skip
+from coursekit.runtime import Run, setup  # isort: skip
 from coursekit import (
+    callbacks,
     datasets,
+    digits,
     layers,
     losses,
     metrics,
@@ -25,18 +27,22 @@ from coursekit import (
     regularizers,
     widgets,
 )
-from coursekit.checks import CheckFailed, ExpectationError, check, expect
+from coursekit.checks import CheckFailed, check
+from coursekit.expectations import ExpectationError, expect
+from coursekit.gradients import gradient
 from coursekit.sweeps import Trial, sweep
 
 __all__ = [
     "CheckFailed",
     "ExpectationError",
-    "Progress",
     "Run",
     "Trial",
+    "callbacks",
     "check",
     "datasets",
+    "digits",
     "expect",
+    "gradient",
     "layers",
     "losses",
     "metrics",

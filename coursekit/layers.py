@@ -306,11 +306,11 @@ class SaltAndPepperCorruption(_HitCorruption):
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
-class GaussianSample(keras.layers.Layer):
+class Sampling(keras.layers.Layer):
     """Draws z ~ N(z_mean, exp(z_log_var)) as z_mean + exp(z_log_var / 2) * eps. Lecture 09.
 
     Gradients pass through z to both inputs, since the randomness is in eps ~ N(0, I) alone: the
-    reparameterization of Kingma and Welling 2014. Call it as ``GaussianSample()([z_mean,
+    reparameterization of Kingma and Welling 2014. Call it as ``Sampling()([z_mean,
     z_log_var])``, two tensors of one shape (batch, ...).
 
     It draws in training and outside of it, afresh for every call and every number: the ELBO of

@@ -1,14 +1,12 @@
 """Numbers that say how good a model is."""
 
-import functools
-
 import numpy as np
 from keras import ops
 from scipy.ndimage import laplace
 from scipy.spatial.distance import cdist
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from coursekit import _validate, models, regularizers
+from coursekit import _validate, regularizers
 
 
 def squared_error(x, x_hat):
@@ -193,49 +191,6 @@ def _singular_values(J):
     J_T = J.swapaxes(1, 2)
     gram = J @ J_T if J.shape[1] <= J.shape[2] else J_T @ J
     return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, ::-1], 0))
-
-
-def digit_features(x):
-    """What the course's digit classifier sees in each image: its 64 features. Lecture 11.
-
-    Args:
-        x: images in [0, 1] of 28 by 28 pixels: (n, 784), (n, 28, 28) or (n, 28, 28, 1).
-
-    Returns:
-        (n, 64), as float32.
-
-    Raises:
-        ValueError: another shape, or values outside [0, 1].
-        DataFileError: as `models.digit_classifier`.
-    """
-    return _read_digits(x)[0]
-
-
-def digit_coverage(x):
-    """The share of each digit among images, as the digit classifier reads them. Lecture 11.
-
-    MNIST itself has 9 to 11 % of each; a digit that a generator has forgotten has 0.
-
-    Args:
-        x: as for `digit_features`.
-
-    Returns:
-        (10,), which sum to 1.
-    """
-    logits = _read_digits(x)[1]
-    return np.bincount(logits.argmax(axis=1), minlength=10) / len(logits)
-
-
-@functools.cache
-def _digit_classifier():
-    return models.digit_classifier()
-
-
-def _read_digits(x):
-    x = _validate.images("x", x, unit_range=True)
-    if x.shape[1:] != (28, 28):
-        raise ValueError(f"x must hold gray images of 28 by 28 pixels, got shape {x.shape}.")
-    return _digit_classifier().predict(x[..., np.newaxis], batch_size=1000, verbose=0)
 
 
 def frechet_distance(features_a, features_b):

@@ -5,16 +5,14 @@ and are then drawn as black or white; the inputs beside them may not (`reconstru
 """
 
 import functools
-import io
 import itertools
 from collections.abc import Mapping
 
-import keras
 import matplotlib.pyplot as plt
 import matplotlib.style
 import numpy as np
 
-from coursekit import _validate, runtime
+from coursekit import _validate
 
 with matplotlib.style.context("coursekit.course"):
     #: Ten colours, one per label; a label keeps its colour in every figure and widget.
@@ -298,69 +296,3 @@ def scatter_panels(panels, values, *, label):
 
 def _gray(ax, image):
     ax.imshow(image if image.ndim == 2 else np.clip(image, 0, 1), vmin=0, vmax=1)
-
-
-class FilmStrip(keras.callbacks.Callback):
-    """Rows of images drawn while `fit` runs: how a model's samples change as it learns. Lecture 11.
-
-    Use it as ``model.fit(..., callbacks=[FilmStrip(lambda: model.generate(z), steps)])`` with a z
-    that stays the same, so that a column shows one z. In a notebook the strip grows in place, and
-    one figure is saved; anywhere, `figure` is the last one drawn.
-
-    Args:
-        draw: function without arguments that gives the images of one row.
-        steps: after how many training steps to draw a row, in increasing order; 0 is the beginning.
-            Where `steps_per_execution` is above 1, a row waits for the end of an execution. The end
-            of training is always drawn.
-
-    Attributes:
-        rows: dict from the number of steps to the images drawn then.
-        figure: the strip as a matplotlib Figure, or None before training.
-
-    Raises:
-        TypeError, ValueError: `draw` is no function, or `steps` are no increasing whole numbers.
-    """
-
-    def __init__(self, draw, steps):
-        super().__init__()
-        if not callable(draw):
-            raise TypeError(f"draw must be a function without arguments, got {draw!r}.")
-        steps = [_validate.whole("steps", step, least=0) for step in steps]
-        if any(later <= step for step, later in itertools.pairwise(steps)):
-            raise ValueError(f"steps must increase, got {steps}.")
-        self.draw, self.steps = draw, steps
-        self.rows, self.figure = {}, None
-
-    def on_train_begin(self, logs=None):
-        self._handle = runtime.display_handle()
-        self._step = self._epoch_began = 0
-        self._waiting = list(self.steps)
-        self.rows = {}
-        self._draw_if_due()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch_began = self._step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._step = self._epoch_began + batch + 1
-        self._draw_if_due()
-
-    def on_train_end(self, logs=None):
-        if self._step not in self.rows:
-            self._draw()
-
-    def _draw_if_due(self):
-        if self._waiting and self._step >= self._waiting[0]:
-            self._waiting = [step for step in self._waiting if step > self._step]
-            self._draw()
-
-    def _draw(self):
-        self.rows[self._step] = np.array(self.draw())
-        self.figure = image_rows({f"step {step:,}": row for step, row in self.rows.items()})
-        if self._handle is not None:
-            file = io.BytesIO()
-            with matplotlib.style.context("coursekit.course"):
-                self.figure.savefig(file, format="png", bbox_inches="tight")
-            self._handle.update(
-                {"image/png": file.getvalue(), "text/plain": repr(self.figure)}, raw=True
-            )

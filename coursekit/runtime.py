@@ -2,13 +2,11 @@
 
 import contextlib
 import dataclasses
-import html
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # At "2" TensorFlow still reports its own graph rewrites as errors whenever `fit` starts.
@@ -207,139 +205,3 @@ def _driver_lists_gpu():
     except (OSError, subprocess.TimeoutExpired):
         return False
     return found.returncode == 0 and "GPU" in found.stdout
-
-
-def gradient(function, x):
-    """The derivative of the scalar `function(x)` with respect to the array `x`, as an array.
-
-    Automatic differentiation of the backend in use; None where TensorFlow or PyTorch find no way
-    from `x` to the result (JAX says 0).
-    """
-    backend = keras.config.backend()
-    x = keras.ops.convert_to_tensor(x)
-    if backend == "tensorflow":
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = tf.convert_to_tensor(function(x))
-        found = tape.gradient(y, x)
-        found = None if found is None else tf.convert_to_tensor(found)
-    elif backend == "jax":
-        import jax
-
-        found = jax.grad(function)(x)
-    else:
-        import torch
-
-        x = x.detach().requires_grad_()
-        y = function(x)
-        found = torch.autograd.grad(y, x, allow_unused=True)[0] if y.requires_grad else None
-    return None if found is None else keras.ops.convert_to_numpy(found)
-
-
-def worker_environment(*, threads):
-    """Environment variables for a process that trains beside this one, with so many threads.
-
-    Each process would else start a thread per core and, on a GPU, reserve all of its memory.
-    """
-    environment = {
-        "TF_NUM_INTRAOP_THREADS": str(threads),
-        "OMP_NUM_THREADS": str(threads),
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    }
-    return environment | ({"CUDA_VISIBLE_DEVICES": "-1"} if _gpus_hidden else {})
-
-
-class ProgressLine:
-    """A line that is replaced in place while something runs, and ends as a summary.
-
-    In a notebook it shows a bar, and nothing but the summary is saved; in a terminal likewise;
-    where the output is a file, only the summary is written.
-    """
-
-    def __init__(self, name):
-        self.name = name
-        self._handle = display_handle()
-        self._terminal = self._handle is None and sys.stdout.isatty()
-        self._started = time.monotonic()
-
-    def show(self, done, text):
-        """Show `text` and the time left, having `done` a part from 0 to 1."""
-        left = ""
-        if done > 0.02:
-            seconds = (time.monotonic() - self._started) * (1 - done) / done
-            left = f", about {seconds:.0f} s left"
-        text = f"{self.name}: {text}{left}"
-        if self._handle is not None:
-            bar = f'<progress max="1" value="{done:.3f}" aria-label="progress"></progress>'
-            shown = f"{bar} <span>{html.escape(text)}</span>"
-            self._handle.update({"text/plain": text, "text/html": shown}, raw=True)
-        elif self._terminal:
-            print(f"\r\x1b[K{text}", end="", flush=True)
-
-    def end(self, summary):
-        """Replace the line by the summary."""
-        summary = f"{self.name}: {summary}"
-        if self._handle is not None:
-            self._handle.update({"text/plain": summary}, raw=True)
-        else:
-            print(("\r\x1b[K" if self._terminal else "") + summary)
-
-
-class Progress(keras.callbacks.Callback):
-    """One line that moves while `fit` runs and ends as a summary of losses.
-
-    Use it as ``model.fit(..., verbose=0, callbacks=[ck.Progress("name")])``. In a notebook the
-    line is replaced in place, so that nothing but the summary is saved; in a terminal likewise;
-    where the output is a file, only the summary is written.
-    """
-
-    def __init__(self, name="training"):
-        super().__init__()
-        self.name = name
-
-    def on_train_begin(self, logs=None):
-        self._line = ProgressLine(self.name)
-        self._shown = time.monotonic()
-        self._epoch = self._first = None
-        self._last = {}
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._first is None:
-            self._first = epoch  # fit's initial_epoch
-        self._epoch = epoch
-        self._show((epoch - self._first) / (self.params["epochs"] - self._first), logs or {})
-
-    def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        if now - self._shown >= 0.2:
-            self._shown = now
-            within = min((batch + 1) / self.params["steps"], 1) if self.params["steps"] else 0
-            done = self._epoch - self._first + within
-            self._show(done / (self.params["epochs"] - self._first), logs or {})
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._last = logs or {}
-
-    def on_train_end(self, logs=None):
-        epochs = 0 if self._epoch is None else self._epoch + 1 - self._first
-        self._line.end(f"{epochs} epoch{'s' if epochs != 1 else ''}, {_losses(self._last)}")
-
-    def _show(self, done, logs):
-        losses = f", {_losses(logs)}" if logs else ""
-        self._line.show(done, f"epoch {self._epoch + 1} of {self.params['epochs']}{losses}")
-
-
-def display_handle():
-    """An updatable output in a notebook's cell, or None outside a notebook."""
-    with contextlib.suppress(ImportError):
-        from IPython import get_ipython
-        from IPython.display import display
-
-        if getattr(get_ipython(), "kernel", None) is not None:
-            return display({"text/plain": ""}, raw=True, display_id=True)
-    return None
-
-
-def _losses(logs):
-    return ", ".join(f"{key} {float(value):.4g}" for key, value in logs.items())

@@ -15,7 +15,7 @@ import cloudpickle
 from joblib.externals import loky
 from sklearn.model_selection import ParameterGrid
 
-from coursekit import runtime
+from coursekit import _display, _workers
 
 # A process that has imported TensorFlow and holds some images takes about 0.7 GB.
 _MOST_PROCESSES = 4
@@ -76,7 +76,7 @@ def sweep(train, grid, executor=None):
     else:
         _require_executor(executor)
     trials = {}  # from the setting's index, as they come in
-    line = runtime.ProgressLine("sweep")
+    line = _display.ProgressLine("sweep")
     interrupted = False
     try:
         _run_all(portable, settings, trials, line, executor)
@@ -223,7 +223,7 @@ def _own_executor(processes):
     return loky.get_reusable_executor(
         max_workers=min(most, processes),
         timeout=_IDLE,
-        env=runtime.worker_environment(threads=cores // most),
+        env=_workers.worker_environment(threads=cores // most),
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from coursekit.grading import Exercise, Wrong, clothes
+from grader import Exercise, Wrong, clothes
 
 
 def images(rng, n, side=7):

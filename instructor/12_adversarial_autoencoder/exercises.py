@@ -8,7 +8,7 @@ from scipy import special
 from scipy.spatial.distance import cdist
 
 import coursekit as ck
-from coursekit.grading import Exercise, Wrong
+from grader import Exercise, Wrong
 
 
 @functools.cache

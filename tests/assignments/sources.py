@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 from coursekit.checks import CheckFailed
-from coursekit.grading import exercises, release
+from grader import exercises, release
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = release.sources()

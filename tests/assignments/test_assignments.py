@@ -1,5 +1,6 @@
 """What is proven of every assignment. A new one needs no new test: it is found in instructor/."""
 
+import dataclasses
 import io
 import json
 import re
@@ -11,9 +12,9 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from coursekit import answers
-from coursekit.grading import release
-from coursekit.grading.exercises import PUBLIC_SEED
+from coursekit.checks import calls, diagnosis
+from grader import release
+from grader.exercises import PUBLIC_SEED
 from tests.assignments import sources
 from tests.assignments.sources import FOLDERS, ROOT
 
@@ -47,9 +48,9 @@ def keys():
 
 def judged(key, function):
     """What is said about a function that need not be differentiable."""
-    found, _ = answers.collect(function, key.arguments, key.cases)
-    found[0] = answers.dataclasses.replace(found[0], gradient=key.gradient)
-    return answers.judge(found, key)
+    found, _ = calls.collect(function, key.arguments, key.cases)
+    found[0] = dataclasses.replace(found[0], gradient=key.gradient)
+    return diagnosis.judge(found, key)
 
 
 # The definition
@@ -71,7 +72,7 @@ def test_an_exercise_is_well_posed(exercise, keys):
     assert len(exercise.alternatives) in (0, 3)
     for seed in SEEDS:
         key = keys(exercise, seed)
-        assert len({answers._batch(case) for case in key.cases}) >= 2, "one batch size only"
+        assert len({diagnosis._batch(case) for case in key.cases}) >= 2, "one batch size only"
         for outputs in key.expected:
             assert all(np.isfinite(output).all() for output in outputs)
         if exercise.differentiable:
@@ -117,21 +118,21 @@ def test_every_mistake_gets_its_own_sentence(exercise, keys, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_mistake_is_ten_tolerances_away_from_what_is_right_and_from_others(exercise, keys, seed):
     key = keys(exercise, seed)
-    loose = answers.dataclasses.replace(key, rtol=10 * key.rtol, atol=10 * key.atol)
+    loose = dataclasses.replace(key, rtol=10 * key.rtol, atol=10 * key.atol)
     variants = [key.expected, *(outputs for _, outputs in key.wrong)]
     for i, one in enumerate(variants):
         for other in variants[:i]:
-            assert not all(answers._agree(a, b, loose) for a, b in zip(one, other, strict=True)), (
-                f"{key.name}: variants {i} and {variants.index(other)}"
-            )
+            assert not all(
+                diagnosis._agree(a, b, loose) for a, b in zip(one, other, strict=True)
+            ), f"{key.name}: variants {i} and {variants.index(other)}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_right_answers_written_otherwise_are_right(exercise, keys, seed):
     key = keys(exercise, seed)
     for function in exercise.alternatives:
-        found, _ = answers.collect(function, key.arguments, key.cases, key.differentiable)
-        assert answers.judge(found, key) == "", function.__name__
+        found, _ = calls.collect(function, key.arguments, key.cases, key.differentiable)
+        assert diagnosis.judge(found, key) == "", function.__name__
 
 
 def test_the_reference_is_right_on_many_inputs(exercise):
@@ -155,10 +156,10 @@ def test_constants_and_echoes_are_rejected(exercise, keys, seed):
 def test_a_batch_size_written_as_a_number_is_noticed(exercise, keys):
     """The expected outputs of the first case, and an error for every other batch size."""
     key = keys(exercise, PUBLIC_SEED)
-    size = answers._batch(key.cases[0])
+    size = diagnosis._batch(key.cases[0])
 
     def only_first(*given):
-        if answers._batch(given) != size:
+        if diagnosis._batch(given) != size:
             raise ValueError("shapes do not match")
         return key.expected[0]
 
@@ -180,8 +181,8 @@ def test_numpy_where_a_gradient_is_needed_is_noticed(exercise, keys):
     if not exercise.differentiable:
         pytest.skip("need not be differentiable")
     key = keys(exercise, PUBLIC_SEED)
-    found, _ = answers.collect(exercise.reference, key.arguments, key.cases, key.differentiable)
-    assert "no gradient" in answers.judge(found, key)
+    found, _ = calls.collect(exercise.reference, key.arguments, key.cases, key.differentiable)
+    assert "no gradient" in diagnosis.judge(found, key)
 
 
 # The notebook

@@ -158,7 +158,7 @@ def trained_with(film, epochs=3, **options):
 
 def test_film_strip_draws_when_it_should_and_what_was_there():
     calls = []
-    film = ck.plots.FilmStrip(lambda: calls.append(0) or x[len(calls) - 1][None], [0, 1, 6])
+    film = ck.callbacks.FilmStrip(lambda: calls.append(0) or x[len(calls) - 1][None], [0, 1, 6])
     assert film.figure is None
     trained_with(film)
     assert list(film.rows) == [0, 1, 6, 12]  # the last one is the end of training
@@ -170,7 +170,7 @@ def test_film_strip_draws_when_it_should_and_what_was_there():
 
 
 def test_film_strip_waits_for_the_end_of_an_execution():
-    film = ck.plots.FilmStrip(lambda: x[:2], [0, 1, 2, 7])
+    film = ck.callbacks.FilmStrip(lambda: x[:2], [0, 1, 2, 7])
     assert list(trained_with(film, steps_per_execution=4).rows) == [0, 4, 8, 12]
 
 
@@ -182,8 +182,8 @@ def test_film_strip_in_a_notebook_leaves_one_figure(monkeypatch):
             assert raw
             shown.append(data)
 
-    monkeypatch.setattr(ck.plots.runtime, "display_handle", Handle)
-    trained_with(ck.plots.FilmStrip(lambda: x[:2], [0, 3]))
+    monkeypatch.setattr(ck.callbacks._display, "display_handle", Handle)
+    trained_with(ck.callbacks.FilmStrip(lambda: x[:2], [0, 3]))
     assert len(shown) == 3  # updates of one output
     assert shown[-1]["image/png"].startswith(b"\x89PNG")
     assert plt.get_fignums() == []
@@ -192,6 +192,6 @@ def test_film_strip_in_a_notebook_leaves_one_figure(monkeypatch):
 @pytest.mark.parametrize("steps", [[3, 2], [-1], [0.5]])
 def test_film_strip_names_bad_arguments(steps):
     with pytest.raises((TypeError, ValueError), match="steps must"):
-        ck.plots.FilmStrip(lambda: x, steps)
+        ck.callbacks.FilmStrip(lambda: x, steps)
     with pytest.raises(TypeError, match="draw must be a function"):
-        ck.plots.FilmStrip(x, [0])
+        ck.callbacks.FilmStrip(x, [0])

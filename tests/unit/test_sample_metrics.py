@@ -9,9 +9,8 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics.pairwise import rbf_kernel
 
 import coursekit as ck
+from coursekit.digits import digit_coverage, digit_features
 from coursekit.metrics import (
-    digit_coverage,
-    digit_features,
     frechet_distance,
     maximum_mean_discrepancy,
     sharpness,
@@ -120,14 +119,14 @@ def test_a_blur_lowers_sharpness():
 def test_the_classifier_reads_what_is_promised():
     """The promise is in the docstring: 99.4 %."""
     x, y = ck.datasets.mnist(shape="image").test
-    features, logits = ck.models.digit_classifier().predict(x, batch_size=1000, verbose=0)
+    features, logits = ck.digits.digit_classifier().predict(x, batch_size=1000, verbose=0)
     assert np.mean(logits.argmax(axis=1) == y) >= 0.994
     assert features.shape == (10000, 64)
 
 
 def test_the_classifier_is_small_and_fixed():
     assert (ck.datasets.data_folder() / "digit_classifier.npz").stat().st_size < 1_000_000
-    assert ck.models.digit_classifier().trainable_weights == []
+    assert ck.digits.digit_classifier().trainable_weights == []
 
 
 def test_an_altered_classifier_is_refused(tmp_path, monkeypatch):
@@ -136,7 +135,7 @@ def test_an_altered_classifier_is_refused(tmp_path, monkeypatch):
     (tmp_path / "digit_classifier.npz").write_bytes(content)
     monkeypatch.setenv("COURSEKIT_DATA", str(tmp_path))
     with pytest.raises(ck.datasets.DataFileError, match=r"digit_classifier\.npz is truncated or"):
-        ck.models.digit_classifier()
+        ck.digits.digit_classifier()
 
 
 def test_coverage_counts_digits():

@@ -15,7 +15,7 @@ import pytest
 from joblib.externals import loky
 
 import coursekit as ck
-from coursekit import runtime, sweeps
+from coursekit import _display, _workers, runtime, sweeps
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,7 +110,7 @@ def test_the_line_tells_how_far_it_is(monkeypatch):
         def update(self, data, raw):
             shown.append(data)
 
-    monkeypatch.setattr(runtime, "display_handle", Handle)
+    monkeypatch.setattr(_display, "display_handle", Handle)
     with ThreadPoolExecutor(1) as executor:
         ck.sweep(quotient, {"a": [1], "b": [1, 0, 2]}, executor)
     assert 'value="0.000"' in shown[0]["text/html"]
@@ -441,10 +441,10 @@ def test_the_stop_button_of_a_notebook(tmp_path):
 
 def test_processes_beside_this_one_leave_a_hidden_gpu_alone(monkeypatch):
     monkeypatch.setattr(runtime, "_gpus_hidden", False)
-    assert "CUDA_VISIBLE_DEVICES" not in runtime.worker_environment(threads=1)
-    assert runtime.worker_environment(threads=3)["TF_NUM_INTRAOP_THREADS"] == "3"
+    assert "CUDA_VISIBLE_DEVICES" not in _workers.worker_environment(threads=1)
+    assert _workers.worker_environment(threads=3)["TF_NUM_INTRAOP_THREADS"] == "3"
     monkeypatch.setattr(runtime, "_gpus_hidden", True)
-    assert runtime.worker_environment(threads=1)["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert _workers.worker_environment(threads=1)["CUDA_VISIBLE_DEVICES"] == "-1"
 
 
 def test_own_processes_are_as_many_as_cores_and_at_most_four(monkeypatch):

@@ -5,7 +5,7 @@ from keras import layers, ops
 from scipy import stats
 
 import coursekit as ck
-from coursekit.layers import GaussianSample
+from coursekit.layers import Sampling
 from coursekit.models import VariationalAutoencoder
 
 rng = np.random.default_rng(0)
@@ -50,14 +50,14 @@ def given(data):
     return data[0] if len(data) == 1 else list(data)
 
 
-# GaussianSample
+# Sampling
 
 
 def test_draws_have_their_mean_and_variance_in_training_and_outside():
     z_mean, z_log_var = np.array([[-3.0, 0.5]]), np.array([[-2.0, 1.0]])
     pair = [np.repeat(a, 100_000, axis=0).astype("float32") for a in (z_mean, z_log_var)]
     for training in (True, False):
-        z = ops.convert_to_numpy(GaussianSample(seed=0)(pair, training=training))
+        z = ops.convert_to_numpy(Sampling(seed=0)(pair, training=training))
         variance = np.exp(z_log_var[0])
         error = np.sqrt(variance / len(z))
         assert (np.abs(z.mean(axis=0) - z_mean[0]) < 5 * error).all()
@@ -73,7 +73,7 @@ def test_gradients_reach_mean_and_log_variance():
         layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(value))(one)
         for value in start.values()
     ]
-    model = keras.Model(one, GaussianSample(seed=0)(heads))
+    model = keras.Model(one, Sampling(seed=0)(heads))
     model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=False)
     before = model.get_weights()
     model.train_on_batch(np.ones((n, 1)), np.zeros((n, 1)))
@@ -87,7 +87,7 @@ def test_gradients_reach_mean_and_log_variance():
 
 def test_draws_afresh_and_reproducibly():
     pair = [np.zeros((4, 2), "float32")] * 2
-    first, again = GaussianSample(seed=3), GaussianSample(seed=3)
+    first, again = Sampling(seed=3), Sampling(seed=3)
     draws = [ops.convert_to_numpy(first(pair)) for _ in range(2)]
     np.testing.assert_array_equal(draws[0], again(pair))
     assert (draws[0] != draws[1]).all()
@@ -95,7 +95,7 @@ def test_draws_afresh_and_reproducibly():
 
 @pytest.mark.parametrize("shape", [(4, 2), (1, 2), (4, 3, 3, 2)])
 def test_sample_keeps_the_shape(shape):
-    layer = GaussianSample()
+    layer = Sampling()
     assert layer([np.zeros(shape, "float32")] * 2).shape == shape
     open_shape = (None, *shape[1:])
     assert layer.compute_output_shape([open_shape] * 2) == open_shape
@@ -105,14 +105,14 @@ def test_sample_keeps_the_shape(shape):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_sample_in_mixed_precision(policy):
     pair = [np.ones((4, 2), "float32"), np.full((4, 2), -1.0, "float32")]
-    half = GaussianSample(seed=1, dtype=policy)(pair)
+    half = Sampling(seed=1, dtype=policy)(pair)
     assert keras.backend.standardize_dtype(half.dtype) == policy.removeprefix("mixed_")
-    exact = GaussianSample(seed=1)(pair)
+    exact = Sampling(seed=1)(pair)
     np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(half, "float32")), exact, atol=0.03)
 
 
 def test_sample_is_serialized():
-    layer = GaussianSample(seed=7, name="mine")
+    layer = Sampling(seed=7, name="mine")
     restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert restored.get_config() == layer.get_config()
     pair = [np.zeros((4, 2), "float32")] * 2
@@ -129,7 +129,7 @@ def test_sample_is_serialized():
 )
 def test_sample_refuses_what_is_no_pair(pair, shown):
     with pytest.raises(ValueError, match=rf"two tensors of one shape, got .*{shown}|{shown}"):
-        GaussianSample()(pair)
+        Sampling()(pair)
 
 
 # A model whose log p(x) is known: z ~ N(0, I), x = W z + b + s eps

@@ -1,0 +1,158 @@
+"""Compare answers with a key, and find the sentence to say."""
+
+import numpy as np
+
+__all__ = ["judge"]
+
+
+def judge(answers, key):
+    """The sentence to say about the answers to a key's cases, or "" where all is right."""
+    right = [
+        _matches(answer, want, key) for answer, want in zip(answers, key.expected, strict=True)
+    ]
+    if all(right):
+        return _in_place(answers) or _gradient(answers[0], key)
+    for sentence, outputs in key.wrong:
+        if all(_matches(answer, want, key) for answer, want in zip(answers, outputs, strict=True)):
+            return sentence
+    first = right.index(False)
+    sentence = _difference(answers[first], key, first)
+    sizes = [_batch(case) for case in key.cases]
+    fits = {size for size, ok in zip(sizes, right, strict=True) if ok}
+    if fits and not fits & {size for size, ok in zip(sizes, right, strict=True) if not ok}:
+        return (
+            f"is right for a batch of {min(fits)}, but not for one of {sizes[first]}; is a size "
+            f"written into it as a number? For the batch of {sizes[first]} it {sentence}"
+        )
+    return sentence
+
+
+def _agree(values, wanted, key):
+    """Whether outputs equal others within the tolerance; NaN equals NaN, inf equals inf."""
+    return len(values) == len(wanted) and all(
+        value.shape == want.shape
+        and np.allclose(value.astype("float64"), want, rtol=key.rtol, atol=key.atol, equal_nan=True)
+        for value, want in zip(values, wanted, strict=True)
+    )
+
+
+def _matches(answer, wanted, key):
+    return not answer.problem and _agree(answer.values, wanted, key)
+
+
+def _batch(case):
+    """The first axis of the first input that is an array."""
+    return next((len(value) for value in case if isinstance(value, np.ndarray)), 0)
+
+
+def _difference(answer, key, i):
+    """What is wrong with the answer to case i."""
+    if answer.problem:
+        return answer.problem
+    wanted = key.expected[i]
+    if len(answer.values) != len(wanted):
+        return (
+            f"returned {len(answer.values)} values in a tuple, where {len(wanted)} "
+            f"{'is' if len(wanted) == 1 else 'are'} wanted."
+        )
+    which = "".join(
+        f", {name} of shape {value.shape}"
+        if isinstance(value, np.ndarray)
+        else f", {name} = {value:g}"
+        for name, value in zip(key.arguments, key.cases[i], strict=True)
+    )
+    which = f"input {i + 1} ({which.removeprefix(', ')})"
+    for j, (value, want) in enumerate(zip(answer.values, wanted, strict=True)):
+        output = "" if len(wanted) == 1 else f"output {j + 1} "
+        if value.shape != want.shape:
+            hint = ""
+            if value.shape == want.shape[::-1]:
+                hint = " It looks transposed."
+            elif value.size == want.size:
+                hint = " The number of values is right, their arrangement is not."
+            return (
+                f"returned {output}of shape {value.shape} instead of {want.shape} for {which}."
+                f"{hint}"
+            )
+        value = value.astype("float64")
+        unusable = ~np.isfinite(value)
+        if unusable.any():
+            return (
+                f"returned {int(unusable.sum()):,} values of {value.size:,} that are NaN or "
+                f"infinite, the first at {_place(unusable)}, for {which}; look for a logarithm or "
+                "a division that meets 0, or an exponential of a large number."
+            )
+        apart = np.abs(value - want)
+        off = apart > key.atol + key.rtol * np.abs(want)
+        if off.any():
+            at = np.unravel_index(off.argmax(), off.shape)
+            return (
+                f"returned {output}{value[at]:.6g} instead of {want[at]:.6g} at {_place(off)} for "
+                f"{which}; {int(off.sum()):,} of {off.size:,} values differ, by up to "
+                f"{apart.max():.3g}.{_pattern(value, want)}"
+            )
+    raise AssertionError("an answer that differs nowhere is right")
+
+
+def _place(mask):
+    at = np.unravel_index(mask.argmax(), mask.shape)
+    return f"index [{', '.join(map(str, at))}]" if at else "the only place"
+
+
+def _pattern(value, want):
+    """A factor or a distance that is the same everywhere, as a sentence, or ""."""
+    large = np.abs(want) > 1e-3 * np.abs(want).max()
+    if value.size > 1 and large.any() and np.abs(want).max() > 0:
+        ratio = value[large] / want[large]
+        if np.ptp(ratio) <= 1e-3 * np.abs(ratio).max():
+            if abs(ratio.mean() + 1) < 1e-3:
+                return " Every value has the opposite sign."
+            return f" Every value is {ratio.mean():.4g} times what it should be."
+        if np.ptp(value - want) <= 1e-3 * np.abs(value - want).max():
+            return f" Every value is off by the same {np.mean(value - want):.4g}."
+    return ""
+
+
+def _in_place(answers):
+    for answer in answers:
+        if answer.changed:
+            return (
+                f"computes the right values, but changes its input {answer.changed[0]} in place, "
+                "which spoils it for whoever uses it next; work on a new array."
+            )
+    return ""
+
+
+def _gradient(answer, key):
+    if not key.differentiable:
+        return ""
+    missing = (
+        f"computes the right values, but no gradient with respect to {key.differentiable} comes "
+        "through, so nothing could be trained with it; use `keras.ops` from the argument to the "
+        "result, without NumPy, `float` or rounding on the way."
+    )
+    if answer.gradient_problem:
+        return f"{missing} (When differentiated it {answer.gradient_problem})"
+    if answer.gradient is None or answer.gradient.shape != key.gradient.shape:
+        return missing
+    unusable = ~np.isfinite(answer.gradient)
+    if unusable.any():
+        return (
+            f"computes the right values, but its gradient with respect to {key.differentiable} is "
+            f"NaN or infinite at {_place(unusable)}: the derivative of a value that is not used "
+            "counts as well (0 times infinity), so keep the argument in its range before a "
+            "logarithm, a division or a root, and not only the result with `where`."
+        )
+    apart = np.abs(answer.gradient - key.gradient)
+    largest = np.abs(key.gradient).max()
+    if answer.gradient.any() and apart.max() <= 1e-2 * largest:
+        return ""
+    if not answer.gradient.any():
+        return missing
+    off = ~(apart <= 1e-2 * largest)
+    at = np.unravel_index(off.argmax(), off.shape)
+    return (
+        f"computes the right values, but its gradient with respect to {key.differentiable} is "
+        f"wrong: {answer.gradient[at]:.4g} instead of {key.gradient[at]:.4g} at {_place(off)}; "
+        "is a part of it cut off by `stop_gradient`, or taken from NumPy?"
+    )

@@ -1,0 +1,214 @@
+"""From a submitted notebook to marks: rebuilt, run in the sandbox, judged outside of it.
+
+What comes out is a record, a dict for JSON: student, assignment, digest, status ("graded", or
+"partly" or "failed" where some or all exercises could not be), reason, notes, seconds; exercises
+(name, of, points or None, status "right", "wrong", "blank" or "stopped", message, known, printed);
+written (answer, of); cells (kind, id, source, printed, error, pictures in base64). Whatever comes
+from the student is in there as it was.
+"""
+
+import base64
+import dataclasses
+import functools
+import hashlib
+import io
+
+import nbformat
+import numpy as np
+
+from coursekit.checks import diagnosis
+from coursekit.checks.keys import save_keys
+from grader import exercises, intake, sandbox
+
+VERSION = 1  # of the record and of what it means; others are graded again
+SEED = 1  # of the fresh inputs
+_SHOWN = 20_000  # characters of a cell's source in a record
+_SHOWN_ALL = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Kit:
+    """All that is needed to mark an assignment's submissions; it can be sent to another machine.
+
+    Attributes:
+        assignment: its name.
+        notebook: the student version, bytes.
+        checks: its checks.npz, bytes.
+        keys: a `Key` of fresh inputs for each exercise.
+        written: points of the written question.
+        limits: `sandbox.Limits`.
+    """
+
+    assignment: str
+    notebook: bytes
+    checks: bytes
+    keys: tuple
+    written: int
+    limits: sandbox.Limits
+
+    @functools.cached_property
+    def digest(self):
+        """Changes with whatever the marks depend on."""
+        keys = io.BytesIO()
+        save_keys(keys, self.keys)
+        about = f"{VERSION} {self.assignment} {self.written} {self.limits}".encode()
+        parts = (about, self.notebook, self.checks, keys.getvalue())
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def kit(source, released, seed=SEED, limits=None):
+    """The `Kit` of an assignment.
+
+    Args:
+        source: its folder in instructor/.
+        released: its folder in notebooks/assignments/.
+        seed: of the fresh inputs; any but `exercises.PUBLIC_SEED`, whose inputs students have.
+        limits: `sandbox.Limits`.
+
+    Raises:
+        ValueError: the seed, or the two folders do not fit each other.
+    """
+    if seed == exercises.PUBLIC_SEED:
+        raise ValueError(f"seed must not be {seed}: students have those inputs.")
+    notebook = (released / f"{source.name}.ipynb").read_bytes()
+    metadata = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(notebook, 4).cells]
+    keys = tuple(exercise.key(seed) for exercise in exercises.load(source))
+    checks = {about["grade_id"]: about["points"] for about in metadata if about.get("grade")}
+    if checks != {f"{key.name.replace('_', '-')}-check": key.points for key in keys}:
+        raise ValueError(f"{released} was not made from {source}: run `make release`.")
+    return Kit(
+        assignment=source.name,
+        notebook=notebook,
+        checks=(released / "checks.npz").read_bytes(),
+        keys=keys,
+        written=sum(about["points"] for about in metadata if about.get("task")),
+        limits=limits or sandbox.Limits(),
+    )
+
+
+def digest(kit, content):
+    """A short text that changes if the submission or the assignment does."""
+    return hashlib.sha256(kit.digest.encode() + content).hexdigest()
+
+
+def failed(kit, student, reason):
+    """The record of a submission that cannot be graded: no exercise has points, not even 0."""
+    return {
+        "student": student,
+        "assignment": kit.assignment,
+        "digest": "",
+        "status": "failed",
+        "reason": reason,
+        "notes": [],
+        "seconds": 0.0,
+        "exercises": [_exercise(key, None, "stopped", reason) for key in kit.keys],
+        "written": {"answer": "", "of": kit.written},
+        "cells": [],
+    }
+
+
+def grade(kit, student, content, runner):
+    """Mark one submission.
+
+    Args:
+        kit: `Kit`.
+        student: the student's id.
+        content: the submitted file, bytes.
+        runner: `runner.Runner`.
+
+    Returns:
+        The record.
+    """
+    record = failed(kit, student, "") | {"digest": digest(kit, content)}
+    try:
+        rebuilt = intake.rebuild(content, kit.notebook)
+    except intake.Unreadable as error:
+        return failed(kit, student, str(error)) | {"digest": record["digest"]}
+    run = runner.run(
+        [
+            (place, cell.source)
+            for place, cell in enumerate(rebuilt.cells)
+            if cell.kind not in ("text", "check")
+        ],
+        [(key.name, key.arguments, key.cases, key.differentiable) for key in kit.keys],
+        {"checks.npz": kit.checks},
+    )
+    marked = [_marked(key, rebuilt.cells, run) for key in kit.keys]
+    stopped = [exercise["status"] == "stopped" for exercise in marked]
+    return record | {
+        "status": "failed" if all(stopped) else "partly" if any(stopped) else "graded",
+        "reason": marked[0]["message"] if all(stopped) else "",
+        "notes": [*rebuilt.notes, *_left_out(rebuilt.cells, run)],
+        "seconds": round(run.seconds, 2),
+        "exercises": marked,
+        "written": {"answer": rebuilt.written, "of": kit.written},
+        "cells": _shown(rebuilt.cells, run),
+    }
+
+
+def _exercise(key, points, status, message, known=False, printed=""):
+    return {
+        "name": key.name,
+        "of": key.points,
+        "points": points,
+        "status": status,
+        "message": message,
+        "known": known,
+        "printed": printed,
+    }
+
+
+def _marked(key, cells, run):
+    """One exercise's part of the record."""
+    if key.name not in run.answers:
+        why = run.stopped.get(("function", key.name), "It handed back no result.")
+        return _exercise(key, None, "stopped", why)
+    given, printed = run.answers[key.name]
+    with np.errstate(all="ignore"):  # of numbers that a student chose
+        message = diagnosis.judge(given, key)
+    if not message:
+        return _exercise(key, key.points, "right", "", printed=printed)
+    known = message in [sentence for sentence, _ in key.wrong]
+    if message == "is not defined.":
+        errors = [
+            run.cells.get(place, {}).get("error")
+            for place, cell in enumerate(cells)
+            if cell.exercise == key.name and cell.kind == "answer"
+        ]
+        message = f"is not defined: its cell ended with {errors[0]}" if any(errors) else message
+    if not known:
+        for place, cell in enumerate(cells):
+            if ("cell", place) in run.stopped and not cell.id.startswith("look"):
+                why = f"A cell had to be left out, which it may need. {run.stopped['cell', place]}"
+                return _exercise(key, None, "stopped", why, printed=printed)
+    status = "blank" if message.startswith("is not written yet") else "wrong"
+    return _exercise(key, 0, status, message, known, printed)
+
+
+def _left_out(cells, run):
+    return [
+        f"The cell {cells[name].id or name + 1} was left out. {why}"
+        for (kind, name), why in run.stopped.items()
+        if kind == "cell"
+    ]
+
+
+def _shown(cells, run):
+    """The cells with what they printed, raised and drew, as far as a page can hold them."""
+    shown, left = [], _SHOWN_ALL
+    for place, cell in enumerate(cells):
+        most = min(_SHOWN, left)
+        source = cell.source
+        if len(source) > most:
+            source = f"{source[:most]}\n... ({len(cell.source) - most:,} more characters)"
+        left -= min(len(cell.source), most)
+        did = run.cells.get(place, {"printed": "", "error": "", "pictures": []})
+        error = run.stopped.get(("cell", place), did["error"])
+        pictures = [base64.b64encode(picture).decode() for picture in did["pictures"]]
+        shown.append(
+            {"kind": cell.kind, "id": cell.id, "source": source}
+            | {"printed": did["printed"], "error": error, "pictures": pictures}
+        )
+        if left <= 0:
+            break
+    return shown

@@ -1,0 +1,131 @@
+"""What a submission's process tells the grader: frames of JSON and plain numbers through a pipe.
+
+The student's code shares the sending process and may write anything into the pipe. So reading
+trusts nothing: sizes are capped, arrays are numbers of known types, and nothing is unpickled.
+"""
+
+import json
+import os
+import struct
+
+import numpy as np
+
+from coursekit.checks.calls import Answer
+
+TYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+TYPES += ("float16", "float32", "float64")
+_HEAD = struct.Struct("<II")
+_LONGEST_HEADER = 8_000_000
+_LARGEST_ANSWER = 32_000_000
+_MOST_OUTPUTS = 100
+
+
+class Unreadable(ValueError):
+    """What came through the pipe is no frame."""
+
+
+def send(pipe, header, arrays=(), _write=os.write):
+    """Write one frame into a file descriptor: a dict for JSON, and arrays of `TYPES`."""
+    header = header | {"arrays": [[array.dtype.name, array.shape] for array in arrays]}
+    text = json.dumps(header).encode()
+    data = b"".join(array.tobytes() for array in arrays)
+    frame = memoryview(_HEAD.pack(len(text), len(data)) + text + data)
+    while frame:
+        frame = frame[_write(pipe, frame) :]
+
+
+class Frames:
+    """Puts frames together from what is read, piece by piece.
+
+    Raises:
+        Unreadable: no frame, or more than `most` bytes of them.
+    """
+
+    def __init__(self, most):
+        self._left, self._buffer = most, bytearray()
+
+    def feed(self, data):
+        """Yield a pair of header and arrays for every frame that `data` completes."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise Unreadable("it is too much")
+        self._buffer += data
+        while len(self._buffer) >= _HEAD.size:
+            header, body = _HEAD.unpack_from(self._buffer)
+            if header > _LONGEST_HEADER:
+                raise Unreadable("this is no frame")
+            end = _HEAD.size + header + body
+            if len(self._buffer) < end:
+                return
+            frame = bytes(self._buffer[_HEAD.size : end])
+            del self._buffer[:end]
+            yield _parsed(frame[:header], frame[header:])
+
+
+def _parsed(header, body):
+    try:
+        header = json.loads(header)
+        arrays = []
+        for name, shape in header.pop("arrays"):
+            if name not in TYPES or len(shape) > 32 or not all(0 <= n < 2**40 for n in shape):
+                raise ValueError(name)
+            count = int(np.prod(shape, dtype=object))
+            size = count * np.dtype(name).itemsize
+            if size > len(body):
+                raise ValueError(size)
+            arrays.append(np.frombuffer(body[:size], name).reshape(shape))
+            body = body[size:]
+        if body or not isinstance(header["kind"], str):
+            raise ValueError("left over")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Unreadable("this is no frame") from error
+    return header, arrays
+
+
+def packed(answers):
+    """Answers as a list for a header, and arrays."""
+    told, arrays = [], []
+    for answer in answers:
+        problem, values = answer.problem, answer.values
+        if len(values) > _MOST_OUTPUTS or sum(v.nbytes for v in values) > _LARGEST_ANSWER:
+            problem, values = "returned far more numbers than are wanted.", ()
+        told.append(
+            {
+                "problem": problem[:2_000],
+                "changed": answer.changed,
+                "gradient_problem": answer.gradient_problem[:2_000],
+                "values": len(values),
+                "gradient": answer.gradient is not None,
+            }
+        )
+        arrays += [*values, *([] if answer.gradient is None else [answer.gradient])]
+    return told, [_plain(array) for array in arrays]
+
+
+def unpacked(told, arrays):
+    """The answers again.
+
+    Raises:
+        Unreadable: these are not what `packed` makes.
+    """
+    arrays = list(arrays)
+    answers = []
+    try:
+        for about in told:
+            values = tuple(arrays.pop(0) for _ in range(min(about["values"], _MOST_OUTPUTS)))
+            gradient = arrays.pop(0) if about["gradient"] is True else None
+            texts = [about["problem"], about["gradient_problem"], *about["changed"]]
+            if not all(isinstance(text, str) and len(text) <= 2_000 for text in texts):
+                raise TypeError("text")
+            problem, gradient_problem, *changed = (
+                text.encode("utf-8", "replace").decode() for text in texts
+            )
+            answers.append(Answer(values, problem, tuple(changed), gradient, gradient_problem))
+    except (TypeError, KeyError, IndexError) as error:
+        raise Unreadable("this is no frame") from error
+    return answers
+
+
+def _plain(array):
+    array = np.asarray(array)
+    return array if array.dtype.name in TYPES else array.astype("float64")

@@ -1,0 +1,391 @@
+"""What students and instructors get to see: feedback pages, tables, the report on a whole class.
+
+Whatever comes from a submission is text here, never markup, and a page can load nothing. Records
+are read one at a time, since those of a class with their pictures would fill the memory.
+"""
+
+import base64
+import binascii
+import collections
+import csv
+import functools
+import io
+import statistics
+import struct
+from pathlib import Path
+
+import jinja2
+import matplotlib.style
+import pygments
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from grader import gradebook
+
+_SHOWN = 20_000  # characters of one cell; beyond that a page would be slow to make and to read
+_COLORED = 100_000  # characters on one page; Pygments may take a millisecond for ten
+_PICTURE = 2_000_000  # bytes, and
+_PIXELS = 20_000_000  # so that no small file fills a browser's memory
+_PICTURES = 20_000_000  # bytes on one page
+_MISTAKES = 5  # of one exercise
+_FORMATTER = HtmlFormatter(style="xcode", nowrap=True)
+_STATUSES = ("right", "known", "other", "blank", "stopped")
+
+
+def write_feedback(path, record, manual):
+    """Write a student's page: points, the sentence for each exercise, their cells and pictures.
+
+    Args:
+        path: of the HTML file, which is replaced in one step.
+        record: the submission's record, a dict.
+        manual: dict from (student, exercise) to `gradebook.Mark`.
+    """
+    given = gradebook.scores(record, manual)
+    total = gradebook.total(given)
+    details = {exercise["name"]: exercise for exercise in record["exercises"]}
+    answer = record["written"]["answer"]
+    has_written = record["written"]["of"] and (record["status"] != "failed" or answer.strip())
+    page = {
+        "assignment": gradebook.plain(record["assignment"]),
+        "student": record["student"],
+        "status": record["status"],
+        "reason": gradebook.plain(record["reason"]),
+        "total": None if total is None else f"{total:g}",
+        "of": f"{sum(score.of for score in given):g}",
+        "so_far": f"{sum(score.points or 0 for score in given):g}",
+        "open": [_title(score.exercise) for score in given if score.points is None],
+        "is_marked": any(score.points is not None for score in given),
+        "rows": [_row(score, details.get(score.exercise)) for score in given],
+        "notes": [gradebook.plain(note) for note in record["notes"]],
+        "written": {"answer": _shown(answer)} if has_written else None,
+        "cells": _cells(record["cells"]),
+        "highlighting": Markup(_FORMATTER.get_style_defs("pre.code")),
+    }
+    _write(path, "feedback.html", page)
+
+
+def write_grades(out, records, manual, asides):
+    """Write grades.csv, a row for everybody, and platform.csv, for a learning platform.
+
+    In grades.csv what has no points is empty: `total` too, unless all is graded. platform.csv has
+    those alone whose total is known.
+
+    Args:
+        out: folder.
+        records: the submissions' records.
+        manual: dict from (student, exercise) to `gradebook.Mark`.
+        asides: list of `intake.Aside`.
+    """
+    rows, finished, columns = [], [], []
+    for record in records:
+        given = gradebook.scores(record, manual)
+        total = gradebook.total(given)
+        points = {score.exercise: score.points for score in given}
+        columns += [name for name in points if name not in columns]
+        rows.append(
+            {
+                "student": record["student"],
+                "status": record["status"],
+                **points,
+                "total": total,
+                "graded_points": sum(score.points or 0 for score in given),
+                "of": sum(score.of for score in given),
+                "reason": record["reason"] or "; ".join(why for _, why in _stopped(record)),
+            }
+        )
+        if total is not None:
+            finished.append((record["student"], total, _short(record, given)))
+    graded = {row["student"] for row in rows}
+    for aside in asides:
+        if aside.student not in graded:
+            reason = f"{aside.path}: {aside.reason}"
+            rows.append({"student": aside.student, "status": "set aside", "reason": reason})
+    columns.sort(key=lambda name: name == gradebook.WRITTEN)  # last
+    header = ("student", "status", *columns, "total", "graded_points", "of", "reason")
+    rows.sort(key=lambda row: row["student"])
+    table = [[row.get(column) for column in header] for row in rows]
+    _write_table(Path(out) / "grades.csv", header, table)
+    _write_table(Path(out) / "platform.csv", ("student", "grade", "feedback comments"), finished)
+
+
+def write_report(path, kit, records, manual, asides):
+    """Write the instructor's page about a whole class.
+
+    Args:
+        path: of the HTML file, which is replaced in one step.
+        kit: the assignment's `marks.Kit`.
+        records: the submissions' records.
+        manual: dict from (student, exercise) to `gradebook.Mark`.
+        asides: list of `intake.Aside`.
+    """
+    counts = collections.Counter(aside=len(asides))
+    # By the exercise's name; an interrupted run may have left records of an older assignment.
+    statuses, mistakes = (collections.defaultdict(collections.Counter) for _ in range(2))
+    points = collections.defaultdict(list)
+    notes, seconds, sums, totals = collections.Counter(), [], [], []
+    unmarked, ungraded, stale = 0, [], []
+    for record in records:
+        student = record["student"]
+        given = gradebook.scores(record, manual)
+        counts[record["status"]] += 1
+        seconds.append(record["seconds"])
+        notes.update({_kind_of(gradebook.plain(note)) for note in record["notes"]})
+        unmarked += sum(score.points is None for score in given)
+        stale += [(student, score.exercise) for score in given if score.is_stale]
+        totals.append(gradebook.total(given))
+        by_name = {score.exercise: score for score in given}
+        for exercise in record["exercises"]:
+            name, status = exercise["name"], exercise["status"]
+            if status == "wrong":
+                status = "known" if exercise["known"] else "other"
+            statuses[name][status] += 1
+            if by_name[name].points is not None:
+                points[name].append(by_name[name].points)
+            if exercise["known"]:
+                mistakes[name][exercise["message"]] += 1
+        exercises = [score for score in given if score.exercise != gradebook.WRITTEN]
+        if record["status"] == "failed":
+            mark = "" if gradebook.total(exercises) is None else "Marked by hand."
+            ungraded.append(_ungraded(student, "all", record["reason"], mark))
+        else:
+            for name, why in _stopped(record):
+                mark = "" if by_name[name].points is None else "Marked by hand."
+                ungraded.append(_ungraded(student, name, why, mark))
+        sums.append(gradebook.total(exercises))
+    ungraded += [
+        _ungraded(aside.student, "set aside", f"{aside.path}: {aside.reason}") for aside in asides
+    ]
+    ungraded.sort(key=lambda row: (row["student"], row["what"]))
+    sums = [value for value in sums if value is not None]
+    totals = [value for value in totals if value is not None]
+    of = sum(key.points for key in kit.keys)
+    page = {
+        "assignment": kit.assignment,
+        "counts": counts,
+        "complete": len(totals),
+        "summary": _middle(totals, of + kit.written),
+        "unmarked": unmarked,
+        "seconds": _seconds(seconds),
+        "picture": _histogram(sums, of) if sums else "",
+        "picture_text": (
+            f"Points in the exercises, without the written question, of {len(sums)} submissions "
+            f"in which all of them are graded. {_middle(sums, of)}"
+        ),
+        "exercises": [_exercise(key, statuses[key.name], points[key.name]) for key in kit.keys],
+        "mistakes": [
+            {"name": key.name, "count": count, "sentence": gradebook.plain(sentence)}
+            for key in kit.keys
+            for sentence, count in mistakes[key.name].most_common(_MISTAKES)
+        ],
+        "ungraded": ungraded,
+        "stale": stale,
+        "notes": sorted(notes.items(), key=lambda pair: (-pair[1], pair[0]))[:20],
+    }
+    _write(path, "report.html", page)
+
+
+@functools.cache
+def _templates():
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+
+
+def _write(path, template, page):
+    text = _templates().get_template(template).render(page)
+    gradebook.replace(path, text.encode("utf-8", "replace"))
+
+
+def _write_table(path, header, rows):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([gradebook.cell(value) for value in row] for row in rows)
+    gradebook.replace(path, text.getvalue().encode("utf-8-sig", "replace"))
+
+
+# Of one submission
+
+
+def _title(exercise):
+    return "the written question" if exercise == gradebook.WRITTEN else exercise
+
+
+def _row(score, exercise):
+    """One exercise's line in the table."""
+    if exercise is None:
+        mark, sentence, printed = "hand", "", ""
+        if score.points is None:
+            sentence = "Will be marked by hand."
+        elif not score.is_manual:
+            sentence = "There is no answer."
+    else:
+        mark, printed = exercise["status"], _shown(exercise["printed"])
+        sentence = _sentence(exercise)
+        if score.points is None:
+            sentence = f"Could not be graded, and does not count as 0. {sentence}"
+    if score.is_manual:
+        mark, sentence = "hand", f"Marked by hand. {sentence}".strip()
+    return {
+        "mark": mark,
+        "name": _title(score.exercise),
+        "is_code": exercise is not None,
+        "points": None if score.points is None else f"{score.points:g}",
+        "of": f"{score.of:g}",
+        "sentence": sentence,
+        "comment": gradebook.plain(score.comment),
+        "printed": printed,
+    }
+
+
+def _sentence(exercise):
+    message = gradebook.plain(exercise["message"])[:_SHOWN]
+    if exercise["status"] == "right":
+        return "Right."
+    if exercise["status"] == "stopped":
+        return message
+    return f"Your {exercise['name']} {message}"
+
+
+def _stopped(record):
+    """(exercise, why) for what has no points."""
+    for exercise in record["exercises"]:
+        if exercise["points"] is None:
+            yield exercise["name"], exercise["message"] or record["reason"]
+
+
+def _short(record, given):
+    """All sentences in one line, for a platform's field of comments."""
+    said = {exercise["name"]: exercise for exercise in record["exercises"]}
+    parts = []
+    for score in given:
+        part = f"{score.exercise}: {score.points:g} of {score.of:g}"
+        exercise = said.get(score.exercise)
+        if score.comment:
+            part += f", {gradebook.plain(score.comment)}"
+        elif exercise and not score.is_manual and exercise["message"]:
+            part += f", {gradebook.plain(exercise['message'])[:300]}"
+        parts.append(part if part.endswith((".", "?", "!")) else part + ".")
+    return " ".join(" ".join(parts).split())
+
+
+def _cells(cells):
+    """What the page shows of the cells: the student's, and what locked ones drew or printed."""
+    shown, left, colored = [], _PICTURES, 0
+    names = {"own": "Your own code", "text": "Your text"}
+    for cell in cells:
+        is_own = cell["kind"] in ("answer", "own", "text")
+        pictures, hidden = [], 0
+        for picture in cell["pictures"]:
+            is_shown = len(picture) <= left and _is_picture(picture)
+            left -= len(picture) if is_shown else 0
+            pictures += [picture] if is_shown else []
+            hidden += not is_shown
+        if not (is_own or cell["printed"].strip() or cell["error"] or cell["pictures"]):
+            continue
+        source = _shown(cell["source"]) if is_own else ""
+        colored += len(source)
+        shown.append(
+            {
+                "title": names.get(cell["kind"], gradebook.plain(cell["id"])[:100]),
+                "text": source if cell["kind"] == "text" else "",
+                "code": "" if cell["kind"] == "text" else _code(source, colored <= _COLORED),
+                "printed": _shown(cell["printed"]),
+                "error": _shown(cell["error"]),
+                "pictures": pictures,
+                "hidden": f"{hidden} more pictures are too large to be shown." if hidden else "",
+            }
+        )
+    return shown
+
+
+def _shown(text):
+    text = gradebook.plain(text[: _SHOWN + 1])
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "\n... (more follows)"
+
+
+def _code(source, is_colored):
+    if not is_colored:
+        return source
+    return Markup(pygments.highlight(source, PythonLexer(), _FORMATTER).rstrip("\n"))
+
+
+def _is_picture(text):
+    """Whether it is a PNG in base64, of a size that a browser can hold."""
+    if len(text) > _PICTURE * 4 / 3:
+        return False
+    try:
+        head = base64.b64decode(text, validate=True)[:24]
+        signature, width, height = struct.unpack(">16sII", head)
+    except (binascii.Error, ValueError, struct.error):
+        return False
+    is_png = signature.startswith(b"\x89PNG\r\n\x1a\n") and signature.endswith(b"IHDR")
+    return is_png and 0 < width * height <= _PIXELS
+
+
+# Of a class
+
+
+def _ungraded(student, what, why, mark=""):
+    why = gradebook.plain(why)[:500]
+    return {"student": gradebook.plain(student), "what": what, "why": why, "mark": mark}
+
+
+def _kind_of(note):
+    """A note without the names that follow its colon."""
+    return note.split(": ")[0].rstrip(".")[:200] + "."
+
+
+def _middle(values, of):
+    if not values:
+        return ""
+    mean, median = statistics.mean(values), statistics.median(values)
+    return f"Mean {mean:.1f}, median {median:g} of {of:g} points."
+
+
+def _seconds(values):
+    if not values:
+        return None
+    whole = sum(values)
+    return {
+        "median": f"{statistics.median(values):.1f}",
+        "most": f"{max(values):.1f}",
+        "total": f"{whole / 60:.0f} min" if whole >= 120 else f"{whole:.0f} s",
+    }
+
+
+def _exercise(key, statuses, points):
+    count = sum(statuses.values())
+    return {
+        "name": key.name,
+        "of": key.points,
+        "shares": [
+            (status, f"{100 * statuses[status] / count:.2f}") for status in _STATUSES if count
+        ],
+        "numbers": [
+            f"{100 * statuses[status] / count:.0f} %" if count else "–" for status in _STATUSES
+        ],
+        "mean": f"{statistics.mean(points):.1f}" if points else "–",
+    }
+
+
+def _histogram(values, of):
+    """A PNG, in base64, of how many have how many points."""
+    with matplotlib.style.context("coursekit.course"):
+        figure = Figure(figsize=(8, 3.6))
+        axes = figure.subplots()
+        counts = collections.Counter(round(value) for value in values)
+        axes.bar(range(of + 1), [counts[value] for value in range(of + 1)], width=0.85)
+        axes.set_xlim(-0.6, of + 0.6)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("points in the exercises")
+        axes.set_ylabel("submissions")
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,319 @@
+"""Run a submission in a sandbox, under limits, and take what it hands back.
+
+A cell or function that ends the process, or has to be stopped with it, is left out when the rest
+is run again: it costs nothing but itself.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pickle
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from coursekit import _workers
+from grader import messages, sandbox
+
+_START = 120  # seconds in which TensorFlow is imported, on the slowest machine
+_GRACE = 5  # seconds that a submission gets to stop by itself
+_LOOK = 0.1  # seconds between two looks at what it uses
+_RUN = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from grader import zygote; zygote.main(int(sys.argv[2]))"
+)
+
+
+@dataclasses.dataclass
+class Run:
+    """What a submission did.
+
+    Attributes:
+        cells: from a cell's place to a dict with `printed`, `error` and `pictures` (PNG bytes).
+        answers: from an exercise's name to a pair: its answers, and what the function printed.
+        stopped: from ("cell", place) or ("function", name) to why it was left out.
+        seconds: wall time.
+    """
+
+    cells: dict = dataclasses.field(default_factory=dict)
+    answers: dict = dataclasses.field(default_factory=dict)
+    stopped: dict = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Failed(RuntimeError):
+    """The grader's own machinery does not work; not the submission's doing."""
+
+
+class Runner:
+    """Runs submissions, one after another, with TensorFlow imported once; a context manager.
+
+    Args:
+        limits: `sandbox.Limits`.
+        unsafe: without a sandbox, with all of the caller's rights.
+
+    Raises:
+        sandbox.Unavailable: there is no sandbox here.
+    """
+
+    def __init__(self, limits=None, *, unsafe=False):
+        self.limits, self._unsafe = limits or sandbox.Limits(), unsafe
+        self._folder = self._zygote = None
+        self._closed = False
+        if not unsafe:
+            sandbox.require()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """End the process that has imported TensorFlow; a `run` that goes on elsewhere fails."""
+        self._closed = True
+        self._end()
+
+    def _end(self):
+        if self._zygote is not None:
+            self._connection.close()
+            self._channel.close()
+            self._zygote.kill()
+            self._zygote.wait()
+            self._zygote = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def run(self, cells, questions, files):
+        """Run cells in order, then call functions.
+
+        Args:
+            cells: pairs of a place, any string or number, and source.
+            questions: for each exercise its name, arguments, cases and the argument to
+                differentiate by, as for `calls.collect`.
+            files: dict from names to bytes, put into the working folder.
+
+        Returns:
+            `Run`.
+
+        Raises:
+            Failed: no process could be started for it.
+        """
+        self._start()  # its time is not the submission's
+        run, started = Run(), time.monotonic()
+        while True:
+            done = {("function", name) for name in run.answers} | run.stopped.keys()
+            job = {
+                "limits": self.limits,
+                "files": files,
+                "cells": [cell for cell in cells if ("cell", cell[0]) not in done],
+                "questions": [asked for asked in questions if ("function", asked[0]) not in done],
+            }
+            at, why = self._attempt(job, run, started + self.limits.total)
+            run.seconds = time.monotonic() - started
+            if not why:
+                return run
+            run.stopped[at] = why
+            if run.seconds >= self.limits.total:
+                why = f"The notebook as a whole took more than {self.limits.total:g} seconds."
+                return dataclasses.replace(
+                    run,
+                    stopped={("function", asked[0]): why for asked in job["questions"]}
+                    | run.stopped,
+                )
+
+    def _attempt(self, job, run, end):
+        """One process: fills `run`; where it ended, as a key of `Run.stopped`, and why, or ""."""
+        for last in (False, True):
+            self._start()
+            place = contextlib.nullcontext() if self._unsafe else sandbox.Sandbox(self.limits)
+            with place as space:
+                try:
+                    at, why = self._supervise(job, run, space, end)
+                except (OSError, EOFError) as error:  # the zygote is gone
+                    self._end()
+                    at, why = None, f"{type(error).__name__}: {error}"
+            if at is not None or not why:
+                return at, why
+            if last:
+                said = Path(self._folder or "", "errors")
+                said = said.read_text(errors="replace")[-500:] if said.is_file() else ""
+                raise Failed(f"No process could be started for a submission. {why} {said}")
+
+    def _supervise(self, job, run, space, end):
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb", buffering=0) as pipe:
+            try:
+                socket.send_fds(self._channel, [b"x"], [writing])
+            finally:
+                os.close(writing)
+            job["init"] = space.init if space else None
+            job["folder"] = "/tmp" if space else tempfile.mkdtemp(dir=self._folder)
+            self._connection.send_bytes(pickle.dumps(job))
+            child = self._connection.recv()
+            try:
+                at, why = self._follow(pipe, job, run, space, end)
+            finally:
+                if space:
+                    space.close()
+                else:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(child, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
+                    shutil.rmtree(job["folder"], ignore_errors=True)
+                status = self._connection.recv()
+        if at is None and status == sandbox.KEPT_OUT:
+            raise sandbox.Unavailable(f"The sandbox cannot be entered. {sandbox.PERMIT}")
+        if why == "ended":
+            why = f"It ended its own process ({_status(status)})."
+        return at, why
+
+    def _follow(self, pipe, job, run, space, end):
+        """Read frames until the work is done, the process has ended or a limit is passed."""
+        frames = messages.Frames(self.limits.output)
+        at, deadline = None, time.monotonic() + _START
+        while True:
+            ready = select.select([pipe], [], [], _LOOK)[0]
+            now = time.monotonic()
+            if ready:
+                data = pipe.read(1 << 20)
+                if not data:
+                    return at, "ended"
+                try:
+                    for header, arrays in frames.feed(data):
+                        if header["kind"] == "done":
+                            return None, ""
+                        if header["kind"] == "start":
+                            at, deadline = self._begun(header, job, now)
+                        else:
+                            self._keep(header, arrays, job, run)
+                except (messages.Unreadable, KeyError, TypeError, ValueError):
+                    return at, "It wrote into the grader's pipe, or more than may be handed back."
+            why = self._excess(space, now, deadline, end)
+            if why:
+                return at, why
+
+    def _begun(self, header, job, now):
+        """What has been started, and until when it may take."""
+        kind, name = header["what"]
+        if kind == "cell":
+            at, seconds = ("cell", _known(name, job["cells"])[0]), self.limits.cell
+        else:
+            at, seconds = ("function", _known(name, job["questions"])[0]), self.limits.function
+        return at, now + 2 * seconds + _GRACE
+
+    def _keep(self, header, arrays, job, run):
+        printed = _text(header["printed"], 3_000)
+        if header["kind"] == "cell":
+            place = _known(header["place"], job["cells"])[0]
+            run.cells[place] = {
+                "printed": printed,
+                "error": _text(header["error"], 1_000),
+                "pictures": [picture for picture in map(_picture, arrays) if picture],
+            }
+        else:
+            name, _, cases, _ = _known(header["name"], job["questions"])
+            given = messages.unpacked(header["answers"], arrays)
+            if len(given) != len(cases):
+                raise messages.Unreadable("there must be an answer for each case")
+            run.answers[name] = given, printed
+
+    def _excess(self, space, now, deadline, end):
+        """The limit that is passed, as a sentence, or ""."""
+        if now > min(deadline, end):
+            return "It took too long: it waited for something, or could not be interrupted."
+        if space:
+            memory, threads = space.usage()
+            if memory > self.limits.memory:
+                return f"It took more than {self.limits.memory / 1e9:g} GB of memory."
+            if threads > self.limits.processes:
+                return f"It started more than {self.limits.processes} processes and threads."
+        return ""
+
+    def _start(self):
+        """Start the zygote, unless it runs."""
+        if self._zygote is not None and self._zygote.poll() is None:
+            return
+        self._end()
+        if self._closed:
+            raise Failed("The runner is closed.")
+        self._folder = tempfile.mkdtemp(prefix="grading-")
+        self._channel, theirs = socket.socketpair()
+        with theirs, open(Path(self._folder, "errors"), "w+b") as errors:
+            self._zygote = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-c", _RUN),
+                    str(Path(__file__).resolve().parents[1]),
+                    str(theirs.fileno()),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=self._folder,
+                env=self._environment(),
+                start_new_session=True,  # the terminal's interrupt is for the grader
+            )
+            theirs.close()
+            self._connection = Connection(os.dup(self._channel.fileno()))
+            with contextlib.suppress(EOFError, OSError):
+                if self._connection.poll(_START) and self._connection.recv() == "ready":
+                    return
+            errors.seek(0)
+            said = errors.read().decode(errors="replace").strip()[-2_000:]
+        self._end()
+        raise Failed(f"The process that imports TensorFlow does not start: {said}")
+
+    def _environment(self):
+        """Nothing of the instructor's; one thread for each job's computing."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": self._folder,
+            "MPLBACKEND": "agg",
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            **_workers.worker_environment(threads=1),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_NUM_INTEROP_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+
+def _known(name, asked):
+    """The one of what was asked for that has this name; what comes from the pipe is not used."""
+    for one in asked:
+        if type(one[0]) is type(name) and one[0] == name:
+            return one
+    raise messages.Unreadable("nobody asked for this")
+
+
+def _text(text, most):
+    """Text that can be written to a file."""
+    return str(text)[:most].encode("utf-8", "replace").decode()
+
+
+def _picture(array):
+    """PNG bytes of a size that a page can show, or None."""
+    data = array.tobytes()
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[12:16] != b"IHDR":
+        return None
+    sides = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    return data if max(sides) <= 5_000 else None
+
+
+def _status(code):
+    number = code - 128 if code > 128 else -code
+    with contextlib.suppress(ValueError):
+        if code < 0 or code > 128:
+            return f"by {signal.Signals(number).name}"
+    return f"exit code {code}"

@@ -1,0 +1,249 @@
+"""The process that has imported TensorFlow once; each submission's process is a fork of it.
+
+It holds no solution and no expected value, and computes nothing itself: a fork could not use
+TensorFlow after its parent has. `runner` starts it and tells it what to fork for.
+"""
+
+import contextlib
+import ctypes
+import gc
+import io
+import os
+import pickle
+import resource
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
+from traitlets.config import Config
+
+from coursekit.checks import calls
+from grader import messages, sandbox
+
+PIPE = 3  # the descriptor through which a submission's process hands back its results
+_PICTURES, _PICTURE = 30, 400_000  # how many of a submission are kept, and bytes of each
+_PR_SET_PDEATHSIG = 1
+
+
+def main(descriptor):
+    """Fork whenever a job comes through the socket, until it is closed or the grader has ended.
+
+    The working folder, which is this process's own, goes with it.
+    """
+    folder = os.getcwd()
+
+    def leave(*_):
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, leave)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    with contextlib.suppress(OSError):  # the grader's end of the socket is gone
+        _serve(descriptor)
+    leave()
+
+
+def _serve(descriptor):
+    gc.collect()
+    gc.freeze()  # else a collection in a fork would copy every page
+    channel = socket.socket(fileno=descriptor)
+    connection = Connection(os.dup(descriptor))
+    connection.send("ready")
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        if not descriptors:
+            return
+        job = pickle.loads(connection.recv_bytes())  # from the grader; nothing else writes here
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                channel.close()
+                connection.close()
+                status = _enter(job, descriptors[0])
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        os.close(descriptors[0])
+        del job
+        connection.send(child)
+        connection.send(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _enter(job, pipe):
+    """Join the sandbox and work there; the status to exit with."""
+    if job["init"] is not None:
+        try:
+            sandbox.join(job["init"])
+        except OSError:
+            return sandbox.KEPT_OUT
+        # Only children of the process that joins are in the sandbox's process namespace.
+        child = os.fork()
+        if child:
+            os.close(pipe)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            return status if status >= 0 else 128 - status
+    os.setsid()
+    nothing = os.open("/dev/null", os.O_RDWR)
+    pipe = os.dup2(pipe, 100)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    os.dup2(pipe, PIPE)
+    os.closerange(PIPE + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    sandbox.confine(job["limits"])
+    if job["init"] is not None:
+        sandbox.refuse()
+    os.chdir(job["folder"])
+    os.environ["HOME"] = os.environ["IPYTHONDIR"] = job["folder"]
+    sys.argv[:] = ["notebook"]
+    _work(job)
+    return 0
+
+
+def _work(job):
+    """Run the cells, call the functions, and tell of each before and after."""
+    for name, content in job["files"].items():
+        with open(name, "wb") as file:
+            file.write(content)
+    notebook = _Notebook(job["limits"])
+    for place, source in job["cells"]:
+        messages.send(PIPE, {"kind": "start", "what": ["cell", place]})
+        told, pictures = notebook.run(source)
+        messages.send(PIPE, {"kind": "cell", "place": place} | told, pictures)
+    for name, arguments, cases, differentiable in job["questions"]:
+        messages.send(PIPE, {"kind": "start", "what": ["function", name]})
+        if name in notebook.namespace:
+            given, printed = calls.collect(
+                notebook.namespace[name],
+                arguments,
+                cases,
+                differentiable,
+                seconds=job["limits"].function,
+                clock=time.process_time,
+            )
+        else:
+            given, printed = [calls.Answer(problem="is not defined.")] * len(cases), ""
+        told, arrays = messages.packed(given)
+        header = {"kind": "answers", "name": name, "answers": told, "printed": printed}
+        messages.send(PIPE, header, arrays)
+    messages.send(PIPE, {"kind": "done"})
+
+
+class _Notebook:
+    """An IPython in which cells run as in a notebook; what they show is kept."""
+
+    def __init__(self, limits):
+        self._limits, self._shown, self._pictures = limits, [], 0
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "NoColor"
+        self._shell = _Shell.instance(config=config)
+        self._shell.show = self._show
+        formatters = self._shell.display_formatter.formatters
+        formatters["image/png"].for_type(Figure, _png)
+        self.namespace = self._shell.user_ns
+        signal.signal(signal.SIGPROF, _stop)
+
+    def run(self, source):
+        """What a cell printed and raised, as a dict of texts, and its pictures as bytes."""
+        sink, self._shown, error = calls.Sink(), [], ""
+        try:
+            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
+                signal.setitimer(signal.ITIMER_PROF, self._limits.cell)
+                result = self._shell.run_cell(source)
+                for number in plt.get_fignums():
+                    self._show({"image/png": _png(plt.figure(number))})
+            error = result.error_before_exec or result.error_in_exec
+            error = "" if error is None else self._told(error)
+        except BaseException as stopped:  # raised by what the cell leaves behind
+            error = self._told(stopped)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            plt.close("all")
+        pictures = [np.frombuffer(picture, "uint8") for picture in self._shown]
+        return {"printed": sink.getvalue(), "error": error}, pictures
+
+    def _show(self, data):
+        picture, text = data.get("image/png"), data.get("text/plain")
+        if isinstance(picture, bytes):
+            if self._pictures < _PICTURES and len(picture) <= _PICTURE:
+                self._pictures += 1
+                self._shown.append(picture)
+        elif isinstance(text, str):
+            print(text)
+
+    def _told(self, error):
+        if isinstance(error, calls.Stopped):
+            return f"Stopped after {self._limits.cell:g} seconds."
+        if isinstance(error, calls.TooMuch):
+            return f"Stopped: it printed more than {calls.CHARACTERS:,} characters."
+        line, trace = "", error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_globals is self.namespace:
+                line = f" (line {trace.tb_lineno})"
+            trace = trace.tb_next
+        if isinstance(error, SyntaxError):
+            line = f" (line {error.lineno})"
+            return f"{type(error).__name__}{line}: {error.msg}"[:500]
+        try:
+            return f"{type(error).__name__}{line}: {str(error)[:500]}"
+        except Exception:
+            return f"{type(error).__name__}{line}"
+
+
+class _Hook(DisplayHook):
+    """Keeps a cell's last value."""
+
+    def __call__(self, result=None):
+        if result is not None:
+            self.shell.user_ns["_"] = result
+            self.shell.show(self.shell.display_formatter.format(result)[0])
+
+
+class _Publisher(DisplayPublisher):
+    """Keeps what `display` is called with."""
+
+    def publish(self, data, *_, **__):
+        self.shell.show(data)
+
+
+class _Shell(InteractiveShell):
+    displayhook_class = _Hook
+    display_pub_class = _Publisher
+
+    def showtraceback(self, *_, **__):
+        """The error is told, once, by `_Notebook`."""
+
+    showsyntaxerror = showindentationerror = showtraceback
+
+    def enable_matplotlib(self, gui=None):
+        """`%matplotlib inline` has nothing to do here: figures are kept as they are."""
+        return gui, "agg"
+
+
+def _png(figure):
+    """A figure as bytes, or None if it is larger than any page."""
+    width, height = figure.get_size_inches()
+    if width * height > 1_000:
+        return None
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=72, bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def _stop(*_):
+    if threading.current_thread() is threading.main_thread():
+        raise calls.Stopped

@@ -1,0 +1,314 @@
+"""A whole inbox: each submission once, whatever happens in between."""
+
+import contextlib
+import csv
+import json
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from grader import __main__ as command
+from grader import batch, marks, sandbox
+from tests.assignments import sources
+
+NAME = "05_sparse"
+SOURCE = sources.ROOT / "instructor" / NAME
+RELEASED = sources.ROOT / "notebooks" / "assignments" / NAME
+STUDENTS = [f"student{i}" for i in range(8)]
+
+
+@pytest.fixture(scope="module")
+def kit():
+    return marks.kit(SOURCE, RELEASED)
+
+
+def write_inbox(folder):
+    """Student i has the first i of five answers right, and drew no picture with them."""
+    folder.mkdir()
+    answers = sources.solutions(SOURCE)
+    for i, student in enumerate(STUDENTS):
+        notebook = nbformat.reads((RELEASED / f"{NAME}.ipynb").read_bytes(), 4)
+        right = {name.replace("_", "-"): answers[name] for name in list(answers)[:i]}
+        for cell in notebook.cells:
+            cell.source = right.get(cell.id, cell.source)
+        nbformat.write(notebook, folder / f"{student}.ipynb")
+    return folder
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    return write_inbox(tmp_path / "inbox")
+
+
+@pytest.fixture
+def marked(monkeypatch):
+    """The students that were marked, in a marking that takes no time."""
+    seen = []
+
+    def mark(kit, student, content, unsafe):
+        seen.append(student)
+        return marks.failed(kit, student, "") | {"digest": marks.digest(kit, content)}
+
+    monkeypatch.setattr(batch, "_marked", mark)
+    return seen
+
+
+def points(out):
+    """{student: the points of the five exercises}, from grades.csv."""
+    with open(out / "grades.csv", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    names = [exercise.name for exercise in sources.definitions(SOURCE)]
+    return {row["student"]: [row[name] for name in names] for row in rows}
+
+
+EXPECTED = {
+    student: [str(p) if j < i else "0" for j, p in enumerate((4, 5, 4, 3, 4))]
+    for i, student in enumerate(STUDENTS)
+}
+
+
+def test_a_submission_is_marked_again_only_if_it_or_the_assignment_changed(
+    kit, inbox, tmp_path, marked
+):
+    out = tmp_path / "out"
+    assert batch.grade(kit, inbox, out) == batch.Outcome(8, 0, 0, False)
+    assert sorted(marked) == STUDENTS
+    marked.clear()
+    assert batch.grade(kit, inbox, out) == batch.Outcome(0, 8, 0, False)
+    assert not marked
+    with open(inbox / "student3.ipynb", "a") as file:
+        file.write("\n")
+    assert batch.grade(kit, inbox, out) == batch.Outcome(1, 7, 0, False)
+    assert marked == ["student3"]
+    other = marks.kit(SOURCE, RELEASED, seed=2)
+    assert batch.grade(other, inbox, out) == batch.Outcome(8, 0, 0, False)
+
+
+def test_what_lies_beside_a_submission_costs_nobody_their_grade(kit, inbox, tmp_path, marked):
+    (inbox / "student1.pdf").write_bytes(b"%PDF")
+    (inbox / "notes.pdf").write_bytes(b"%PDF")
+    given = tmp_path / "given.csv"
+    given.write_text("student,exercise,points\nstudent1,hoyer_sparsity,2\n")
+    outcome = batch.grade(kit, inbox, tmp_path / "out", extra_marks=given)
+    assert outcome == batch.Outcome(8, 0, 2, False)
+    rows = points(tmp_path / "out")
+    assert rows["student1"] == ["", "", "", "2", ""]
+    assert rows["notes"] == [""] * 5
+
+
+def test_nothing_is_written_into_the_inbox(kit, inbox, tmp_path, marked):
+    before = {path: path.read_bytes() for path in inbox.iterdir()}
+    batch.grade(kit, inbox, tmp_path / "out")
+    assert {path: path.read_bytes() for path in inbox.iterdir()} == before
+
+
+def test_what_the_machinery_cannot_do_is_told_and_tried_again(kit, inbox, tmp_path, monkeypatch):
+    broken = [True]
+
+    def mark(kit, student, content, unsafe):
+        if student == "student5" and broken:
+            raise RuntimeError("no disk")
+        return marks.failed(kit, student, "") | {"digest": marks.digest(kit, content)}
+
+    monkeypatch.setattr(batch, "_marked", mark)
+    out = tmp_path / "out"
+    assert batch.grade(kit, inbox, out) == batch.Outcome(7, 0, 1, False)
+    assert points(out)["student5"] == [""] * 5
+    assert "no disk" in (out / "grades.csv").read_text()
+    broken.clear()
+    assert batch.grade(kit, inbox, out) == batch.Outcome(1, 7, 0, False)
+    assert len(points(out)) == 8
+    # The mark of an earlier submission does not stand for one that could not be marked.
+    broken.append(True)
+    with open(inbox / "student5.ipynb", "a") as file:
+        file.write("\n")
+    assert batch.grade(kit, inbox, out) == batch.Outcome(0, 7, 1, False)
+    assert "set aside" in (out / "grades.csv").read_text()
+
+
+def test_an_interrupt_keeps_what_is_finished(kit, inbox, tmp_path, monkeypatch):
+    def mark(kit, student, content, unsafe):
+        if student == "student4":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        return marks.failed(kit, student, "") | {"digest": marks.digest(kit, content)}
+
+    monkeypatch.setattr(batch, "_marked", mark)
+    out = tmp_path / "out"
+    outcome = batch.grade(kit, inbox, out, jobs=1)
+    assert outcome == batch.Outcome(4, 0, 0, True)
+    assert len(list((out / "results").iterdir())) == 4
+    assert (out / "report.html").exists()
+    monkeypatch.undo()
+
+
+def test_bad_folders_are_refused(kit, inbox, tmp_path, marked):
+    with pytest.raises(ValueError, match="inbox must be a folder"):
+        batch.grade(kit, tmp_path / "nothing", tmp_path / "out")
+    with pytest.raises(ValueError, match="must not lie in the inbox"):
+        batch.grade(kit, inbox, inbox / "out")
+    with pytest.raises(ValueError, match="jobs must be at least 1"):
+        batch.grade(kit, inbox, tmp_path / "out", jobs=0)
+    visible = Path(marks.__file__).parent
+    with pytest.raises(sandbox.Unavailable, match="which submissions can read"):
+        batch.grade(kit, inbox, visible / "out")
+    assert not (visible / "out").exists()
+    with pytest.raises(ValueError, match="seed must not be 0"):
+        marks.kit(SOURCE, RELEASED, seed=0)
+    notebook = nbformat.reads((RELEASED / f"{NAME}.ipynb").read_bytes(), 4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id != "winner-take-all-check"]
+    nbformat.write(notebook, tmp_path / f"{NAME}.ipynb")
+    with pytest.raises(ValueError, match="run `make release`"):
+        marks.kit(SOURCE, tmp_path)
+
+
+def test_the_command(inbox, tmp_path, capsys, sandboxed):
+    out = tmp_path / "out"
+    assert command.main(["grade", NAME, str(inbox), "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "8 marked, 0 unchanged, 0 not gradable" in said.out
+    assert not said.err
+    assert points(out) == EXPECTED
+    # The same numbers on a rerun, which marks nothing, and in any other way to run it.
+    grades = (out / "grades.csv").read_bytes()
+    assert command.main(["grade", NAME, str(inbox), "--out", str(out)]) == 0
+    assert "0 marked, 8 unchanged" in capsys.readouterr().out
+    assert (out / "grades.csv").read_bytes() == grades
+    executor_out = tmp_path / "executor"
+    with ThreadPoolExecutor(1) as executor:
+        batch.grade(marks.kit(SOURCE, RELEASED), inbox, executor_out, executor=executor)
+        executor.submit(batch._close_runners).result()
+    assert (executor_out / "grades.csv").read_bytes() == grades
+    # Feedback has the pictures that a right answer draws, and no secrets.
+    page = (out / "feedback" / "student5.html").read_text()
+    assert page.count("data:image/png") == 2
+    record = json.loads((out / "results" / "student5.json").read_text())
+    assert record["status"] == "graded"
+    assert [exercise["status"] for exercise in record["exercises"]] == ["right"] * 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["grade", "99_none", "."], "there is no assignment '99_none'; there are 01_"),
+        (["grade", NAME, "/nowhere"], "inbox must be a folder"),
+        (["grade", NAME, ".", "--executor", "http://x"], "must be dask://host:port"),
+        (["grade", NAME, ".", "--seed", "0"], "seed must not be 0"),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments, message, capsys, tmp_path):
+    assert command.main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def orphans():
+    """The sandboxes whose grader has ended."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == 1 and b"bwrap" in (path / "cmdline").read_bytes():
+                found.add(path)
+    return found
+
+
+def _grade(kit, inbox, out, records):
+    """In a process of its own; with `records` instead of marking, if there are any."""
+    tempfile.tempdir = str(out.parent / "temporary")
+
+    def mark(kit, student, content, unsafe):
+        time.sleep(0.03)
+        return records[student]
+
+    if records:
+        batch._marked = mark
+    batch.grade(kit, inbox, out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "is_real"), [(20, False), (20, True)])
+def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
+    kit, tmp_path, sandboxed, kills, is_real
+):
+    inbox, undisturbed = write_inbox(tmp_path / "inbox"), tmp_path / "undisturbed"
+    batch.grade(kit, inbox, undisturbed)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    before = orphans()
+    records = {record["student"]: record for record in batch.records(undisturbed, STUDENTS)}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["grader.batch", __name__])
+
+    def start(out):
+        arguments = (kit, inbox, out, None if is_real else records)
+        process = context.Process(target=_grade, args=arguments)
+        process.start()
+        return process, time.monotonic()
+
+    process, started = start(tmp_path / "timed")
+    process.join()
+    takes, rng, seen = time.monotonic() - started, random.Random(0), set()
+    while kills:
+        out = tmp_path / f"before-{kills}"
+        while True:
+            process, _ = start(out)
+            process.join(rng.uniform(0, takes) if kills else None)
+            if process.exitcode is not None:
+                assert process.exitcode == 0
+                break
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            kills -= 1
+            finished = list((out / "results").glob("[!.]*"))
+            assert all(json.loads(path.read_bytes())["digest"] for path in finished)
+            seen.add(len(finished))
+        assert not list((out / "results").glob(".*"))
+        for name in ("grades.csv", "platform.csv", "manual.csv"):
+            assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+        assert points(out) == EXPECTED
+    assert len(seen) > 1  # not all kills came before the first result
+    late = time.monotonic() + 30  # one that was importing TensorFlow when it lost its grader
+    while (list(temporary.iterdir()) or orphans() - before) and time.monotonic() < late:
+        time.sleep(0.2)
+    assert not list(temporary.iterdir())
+    assert not orphans() - before
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_grades_and_survives_the_death_of_a_worker(kit, inbox, tmp_path, sandboxed):
+    distributed = pytest.importorskip("distributed")
+    out, marked_on = tmp_path / "out", []
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            local_directory=str(tmp_path / "dask"), memory_limit=0,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        workers = list(client.run(os.getpid).values())
+        executor = client.get_executor(pure=False)
+        original = executor.submit
+
+        def submit(function, kit, student, *rest):
+            future = original(function, kit, student, *rest)
+            future.add_done_callback(lambda _: finish(student))
+            return future
+
+        def finish(student):
+            marked_on.append(student)
+            if len(marked_on) == 3:
+                os.kill(workers[0], signal.SIGKILL)
+
+        executor.submit = submit
+        outcome = batch.grade(kit, inbox, out, executor=executor)
+    assert outcome == batch.Outcome(8, 0, 0, False)
+    assert sorted(marked_on) == STUDENTS
+    assert points(out) == EXPECTED

@@ -1,0 +1,274 @@
+"""What a submission can do in the sandbox, and what it cannot."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grader import runner, sandbox
+
+X = np.arange(6, dtype="float32").reshape(2, 3)
+DOUBLE = "def double(x):\n    return 2 * x"
+FOREVER = (
+    "import time\nwhile True:\n  try:\n    while True: time.sleep(0.01)\n"
+    "  except BaseException: pass"
+)
+QUESTION = ("double", ("x",), ((X,), (X[:1],)), "")
+
+
+def run(sandboxed, *sources, questions=(), files=None):
+    return sandboxed.run(list(enumerate(sources)), list(questions), files or {})
+
+
+def printed(sandboxed, source):
+    result = run(sandboxed, source)
+    assert not result.stopped
+    return result.cells[0]["printed"] + result.cells[0]["error"]
+
+
+def test_cells_run_as_in_a_notebook(sandboxed):
+    result = run(
+        sandboxed,
+        "import matplotlib.pyplot as plt, numpy as np\nprint('printed')\n1 + 1",
+        "%matplotlib inline\nplt.plot([1, 2]);",
+        "figure, ax = plt.subplots(); plt.close(figure); figure",
+        "!echo from a shell > file; cat file",
+        "open('checks').read()",
+        "undefined",
+        "def f(:",
+        "_",
+        files={"checks": b"given"},
+    )
+    cells = result.cells
+    assert cells[0] == {"printed": "printed\n2", "error": "", "pictures": []}
+    assert [len(cells[i]["pictures"]) for i in range(8)] == [0, 1, 1, 0, 0, 0, 0, 0]
+    assert cells[4]["printed"] == "'given'"
+    assert cells[5]["error"] == "NameError (line 1): name 'undefined' is not defined"
+    assert cells[6]["error"].startswith("SyntaxError (line 1)")
+    assert cells[7]["printed"] == "'given'"
+    assert not result.stopped
+
+
+def test_answers_come_back_as_they_were_given(sandboxed):
+    result = run(
+        sandboxed,
+        "from keras import ops\ndef double(x):\n    print('!')\n    return ops.multiply(x, 2)",
+        questions=[("double", ("x",), ((X,), (X[:1],)), "x"), ("missing", ("x",), ((X,),), "")],
+    )
+    answers, said = result.answers["double"]
+    np.testing.assert_array_equal(answers[0].values[0], 2 * X)
+    np.testing.assert_array_equal(answers[1].values[0], 2 * X[:1])
+    np.testing.assert_allclose(answers[0].gradient, 2 * np.linspace(1, 2, 6).reshape(2, 3))
+    assert said.startswith("!")
+    assert result.answers["missing"][0][0].problem == "is not defined."
+
+
+def test_submissions_know_nothing_of_each_other(sandboxed):
+    run(sandboxed, "import builtins, keras\nbuiltins.left = keras.left = 1; open('left', 'w')")
+    assert printed(
+        sandboxed, "import builtins, keras, os\nhasattr(builtins, 'left'), os.listdir()"
+    ).startswith("(False, [")
+    assert "left" not in printed(sandboxed, "import os; os.listdir('/tmp')")
+
+
+def test_nothing_of_the_instructor_is_to_be_seen(sandboxed, tmp_path):
+    root = Path(sandbox.__file__).resolve().parents[1]
+    seen = printed(sandboxed, f"import os; os.listdir({str(root)!r})")
+    assert "instructor" not in seen
+    assert "tests" not in seen
+    assert printed(sandboxed, "import os; os.path.exists('/etc/passwd')") == "False"
+    assert printed(sandboxed, f"import os; os.path.exists({str(tmp_path)!r})") == "False"
+    # Nor the environment that the grader was started with.
+    for source in ("dict(os.environ)", "open('/proc/self/environ').read()"):
+        environment = printed(sandboxed, f"import os; {source}")
+        assert "PATH" in environment
+        assert "GRADER_SECRET" not in environment
+
+
+@pytest.mark.parametrize(
+    "folder", [Path(sandbox.__file__).parent, Path(np.__file__).parent, "/", "/dev", "/usr"]
+)
+def test_nothing_can_be_written_but_in_its_own_folder(sandboxed, folder):
+    said = printed(sandboxed, f"open({str(Path(folder, 'written'))!r}, 'w')")
+    assert "Read-only" in said
+    assert not Path(folder, "written").exists()
+
+
+def test_its_folder_is_small_and_in_memory(sandboxed):
+    source = "for i in range(10):\n    open(str(i), 'wb').write(bytes(20_000_000))"
+    assert "No space left" in printed(sandboxed, source)
+
+
+def test_there_is_no_network(sandboxed):
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(3)
+
+        def listen():
+            with contextlib.suppress(TimeoutError):
+                heard.append(server.accept())
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        port = server.getsockname()[1]
+        source = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
+        assert "refused" in printed(sandboxed, source)
+        assert "gaierror" in printed(
+            sandboxed, "import socket; socket.getaddrinfo('example.org', 80)"
+        )
+        thread.join()
+    assert not heard
+
+
+def test_it_has_no_privileges_and_cannot_get_any(sandboxed):
+    status = printed(sandboxed, "print(open('/proc/self/status').read())")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert {fields[name].strip("0") for name in ("CapPrm", "CapEff", "CapBnd", "CapInh")} == {""}
+    assert fields["NoNewPrivs"] == "1"
+    source = "import ctypes; ctypes.CDLL(None).unshare(0x10000000)"
+    if "--disable-userns" in sandbox._help():
+        assert printed(sandboxed, source) == "-1"
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import socket; socket.socket(40, socket.SOCK_STREAM).connect((2, 22))", "[Errno 97]"),
+        ("import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)", "[Errno 97]"),
+        ("import os; os.memfd_create('x')", "[Errno 1]"),
+        ("import ctypes; c = ctypes.CDLL(None, use_errno=True); c.shmget(0, 99, 512)", "-1"),
+        ("import ctypes; c = ctypes.CDLL(None); c.syscall(435, 0, 0)", "-1"),
+    ],
+)
+def test_the_kernels_other_doors_are_shut(sandboxed, source, error):
+    assert error in printed(sandboxed, source)
+
+
+def test_it_sees_no_other_process(sandboxed):
+    seen = printed(
+        sandboxed, "import os; sorted(int(p) for p in os.listdir('/proc') if p.isdigit())"
+    )
+    assert len(seen.split(",")) <= 4
+    assert "No such process" in printed(sandboxed, f"import os; os.kill({os.getpid()}, 0)")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import os; os._exit(0)", "exit code 0"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+        ("import os, time; os.kill(1, 9); os.kill(-1, 9); time.sleep(9)", "SIGKILL"),
+        (FOREVER, "took too long"),
+        ("sum(range(10**12))", "took too long"),
+        ("x = []\nwhile True: x.append(bytearray(10_000_000))", None),
+        (
+            "import os\nfor i in range(30):\n  if os.fork() == 0:\n    x = b'1' * 90_000_000\n"
+            "    import time; time.sleep(100)\ntime.sleep(100)",
+            "memory",
+        ),
+        (
+            "import mmap\nmaps = [mmap.mmap(-1, 50_000_000) for _ in range(60)]\n"
+            "for m in maps: m.write(bytes(50_000_000))",
+            "memory",
+        ),
+        ("import os\nwhile True: os.fork()", None),
+        ("import os\nos.write(3, b'x' * 5000)", "pipe"),
+        ("import os\nwhile True: os.write(3, bytes(1_000_000))", "pipe"),
+    ],
+)
+def test_a_cell_that_ends_the_process_costs_nothing_but_itself(sandboxed, source, reason):
+    result = run(sandboxed, DOUBLE, source, "'reached'", questions=[QUESTION])
+    answers, _ = result.answers["double"]
+    np.testing.assert_array_equal(answers[0].values[0], 2 * X)
+    assert result.cells[2]["printed"] == "'reached'"
+    if reason:
+        assert reason in result.stopped["cell", 1]
+    assert set(result.stopped) <= {("cell", 1)}
+
+
+def test_a_loop_is_stopped_and_the_next_cell_runs(sandboxed):
+    result = run(sandboxed, "while True: pass", "'reached'")
+    assert result.cells[0]["error"] == "Stopped after 4 seconds."
+    assert result.cells[1]["printed"] == "'reached'"
+
+
+def test_a_flood_is_stopped(sandboxed):
+    assert "it printed more than" in printed(sandboxed, "while True: print('x' * 100)")
+    assert "it printed more than" in printed(sandboxed, "print('x' * 50_000_000)")
+
+
+def test_a_function_that_ends_the_process_costs_no_other(sandboxed):
+    result = run(
+        sandboxed,
+        DOUBLE,
+        "import os\ndef leave(x):\n    os._exit(1)",
+        "def hang(x):\n    return sum(range(10**12))",
+        "def loop(x):\n    while True: pass",
+        questions=[
+            ("leave", ("x",), ((X,),), ""),
+            ("hang", ("x",), ((X,),), ""),
+            ("loop", ("x",), ((X,),), ""),
+            QUESTION,
+        ],
+    )
+    assert set(result.stopped) == {("function", "leave"), ("function", "hang")}
+    assert "was stopped after 3 seconds" in result.answers["loop"][0][0].problem
+    np.testing.assert_array_equal(result.answers["double"][0][0].values[0], 2 * X)
+
+
+def test_no_process_is_left(sandboxed):
+    source = (
+        "import os, time\nif os.fork() == 0:\n  os.setsid()\n"
+        "  if os.fork() == 0:\n    time.sleep(1234)\n  os._exit(0)"
+    )
+    run(sandboxed, source)
+    time.sleep(0.2)
+    mine = Path("/proc/self/task").parent
+    children = [
+        path.parent
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if _parent(path) == sandboxed._zygote.pid
+    ]
+    assert mine.exists()
+    assert not children
+
+
+def _parent(path):
+    try:
+        return int(path.read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return None
+
+
+def test_it_ends_with_the_time_that_all_may_take(sandboxed):
+    with runner.Runner(sandbox.Limits(cell=3, function=2, total=6)) as short:
+        started = time.monotonic()
+        result = short.run([(i, FOREVER) for i in range(9)], [QUESTION], {})
+        assert time.monotonic() - started < 40
+    assert "as a whole" in result.stopped["function", "double"]
+    assert not result.answers
+
+
+def test_without_a_sandbox_only_if_asked(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(sandbox.Unavailable, match="bubblewrap"):
+        runner.Runner()
+    with runner.Runner(unsafe=True) as unsafe:
+        result = unsafe.run([(0, DOUBLE)], [QUESTION], {})
+    assert not result.stopped
+    np.testing.assert_array_equal(result.answers["double"][0][0].values[0], 2 * X)
+
+
+def test_a_bubblewrap_that_may_not_is_told(monkeypatch, tmp_path):
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'setting up uid map: Permission denied' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(sandbox.Unavailable, match=r"Permission denied.*AppArmor.*--unsafe"):
+        runner.Runner()
+    sandbox._help.cache_clear()
