@@ -7,12 +7,12 @@ import numpy as np
 from keras import ops
 
 
-def whole(name, value, *, least=1):
-    """Return `value` as an int that is at least `least`, or raise."""
+def whole(name, value, *, at_least=1):
+    """Return `value` as an int that is at least `at_least`, or raise."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}.")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}.")
+    if value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {value}.")
     return int(value)
 
 
@@ -31,19 +31,19 @@ def finite_array(name, value, *, ndim=None):
     return array
 
 
-def real(name, value, *, least=None, most=None, above=None, below=None):
+def real(name, value, *, at_least=None, at_most=None, above=None, below=None):
     """Return `value` as a finite float within the bounds, or raise an error that names it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
     fits = (
         math.isfinite(value)
-        and (least is None or value >= least)
-        and (most is None or value <= most)
+        and (at_least is None or value >= at_least)
+        and (at_most is None or value <= at_most)
         and (above is None or value > above)
         and (below is None or value < below)
     )
     if not fits:
-        bounds = {"from": least, "to": most, "above": above, "and below": below}
+        bounds = {"from": at_least, "to": at_most, "above": above, "and below": below}
         allowed = " ".join(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)
         raise ValueError(f"{name} must be a finite number {allowed}, got {value}.")
     return float(value)

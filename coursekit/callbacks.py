@@ -83,7 +83,7 @@ class FilmStrip(keras.callbacks.Callback):
         super().__init__()
         if not callable(draw):
             raise TypeError(f"draw must be a function without arguments, got {draw!r}.")
-        steps = [_validate.whole("steps", step, least=0) for step in steps]
+        steps = [_validate.whole("steps", step, at_least=0) for step in steps]
         if any(later <= step for step, later in itertools.pairwise(steps)):
             raise ValueError(f"steps must increase, got {steps}.")
         self.draw, self.steps = draw, steps

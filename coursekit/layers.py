@@ -125,7 +125,7 @@ class _Corruption(keras.layers.Layer):
 
     def __init__(self, strength, *, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.strength = _validate.real("strength", strength, least=0)
+        self.strength = _validate.real("strength", strength, at_least=0)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
@@ -204,7 +204,7 @@ class _HitCorruption(_Corruption):
         super().__init__(strength, seed=seed, **kwargs)
         self.change_per_hit = None
         if change_per_hit is not None:
-            self._set_change_per_hit(_validate.real("change_per_hit", change_per_hit, least=0))
+            self._set_change_per_hit(_validate.real("change_per_hit", change_per_hit, at_least=0))
 
     def adapt(self, images):
         """Measure `change_per_hit` on the training images, of any shape.

@@ -107,7 +107,7 @@ def discriminator_loss(real_logits, fake_logits, real_label=1.0):
     Raises:
         ValueError: the shapes differ, or `real_label` is out of range.
     """
-    t = _validate.real("real_label", real_label, above=0, most=1)
+    t = _validate.real("real_label", real_label, above=0, at_most=1)
     real, fake = _at_least_single(real_logits, fake_logits)
     _require_one_shape(real_logits=real, fake_logits=fake)
     return _sum_per_image(t * ops.softplus(-real) + (1 - t) * ops.softplus(real)) + _sum_per_image(

@@ -36,7 +36,7 @@ class KLSparsity(keras.regularizers.Regularizer):
 
     def __init__(self, rho=0.05, weight=1.0):
         self.rho = _validate.real("rho", rho, above=0, below=1)
-        self.weight = _validate.real("weight", weight, least=0)
+        self.weight = _validate.real("weight", weight, at_least=0)
 
     def __call__(self, h):
         h = ops.convert_to_tensor(h)
@@ -183,7 +183,7 @@ class Contractive(keras.layers.Layer):
         if sigma is None:
             _dense_layers(encoder)
         self.encoder = encoder
-        self.weight = _validate.real("weight", weight, least=0)
+        self.weight = _validate.real("weight", weight, at_least=0)
         self.sigma = None if sigma is None else _validate.real("sigma", sigma, above=0)
         self.seed = seed
         self.seed_generator = None if sigma is None else keras.random.SeedGenerator(seed)

@@ -93,8 +93,8 @@ def light_curves(
         raise ValueError(
             f"classes must be a sequence of names out of {STAR_CLASSES}, got {classes!r}."
         )
-    noise = _validate.real("noise", noise, least=0)
-    spread = _validate.real("hidden", hidden, least=0, most=1)
+    noise = _validate.real("noise", noise, at_least=0)
+    spread = _validate.real("hidden", hidden, at_least=0, at_most=1)
     rng = np.random.default_rng(seed)
     label = rng.choice([STAR_CLASSES.index(name) for name in classes], n)
     ranges = np.array([_RANGES[name] for name in STAR_CLASSES])[label]
@@ -158,7 +158,7 @@ def light_curve(name, period, amplitude, phase, *, hidden=0.0):
         ("amplitude", amplitude, amplitudes),
         ("hidden", hidden, _HIDDEN),
     ):
-        star.append(_validate.real(argument, value, least=low, most=high))
+        star.append(_validate.real(argument, value, at_least=low, at_most=high))
     phase = _validate.finite_array("phase", phase)
     magnitude = _magnitude(*np.array(star)[:, None], phase.reshape(1, -1))
     return magnitude.reshape(phase.shape)

@@ -33,8 +33,8 @@ class _AdversarialModel(_Composed):
     def __init__(self, *, loss, real_label, gradient_penalty, seed, **kwargs):
         super().__init__(**kwargs)
         self.game = _validate.one_of("loss", loss, ("non-saturating", "minimax"))
-        self.real_label = _validate.real("real_label", real_label, above=0.5, most=1)
-        self.gradient_penalty = _validate.real("gradient_penalty", gradient_penalty, least=0)
+        self.real_label = _validate.real("real_label", real_label, above=0.5, at_most=1)
+        self.gradient_penalty = _validate.real("gradient_penalty", gradient_penalty, at_least=0)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._means = {
@@ -274,7 +274,7 @@ class AdversarialAutoencoder(_AdversarialModel):
         self.discriminator = discriminator
         self.prior = prior
         self.variance = None if variance is None else _validate.real("variance", variance, above=0)
-        self.beta = _validate.real("beta", beta, least=0)
+        self.beta = _validate.real("beta", beta, at_least=0)
         self._means["reconstruction"] = keras.metrics.Mean("reconstruction")
         y_shapes = _shapes(getattr(discriminator, "inputs", None) or ())[1:]
         self._require_judge(("encoder gives codes of shape", h), y_shapes)

@@ -147,7 +147,7 @@ class StackedAutoencoder(Autoencoder):
         Raises:
             TypeError, ValueError: `classes` is no whole number from 2, `frozen` is not a bool.
         """
-        classes = _validate.whole("classes", classes, least=2)
+        classes = _validate.whole("classes", classes, at_least=2)
         if not isinstance(frozen, bool):
             raise TypeError(f"frozen must be True or False, got {frozen!r}.")
         layers = [

@@ -67,7 +67,7 @@ class VariationalAutoencoder(_Composed):
         self.encoder = encoder
         self.decoder = decoder
         self.variance = None if variance is None else _validate.real("variance", variance, above=0)
-        self._beta = _validate.real("beta", beta, least=0)
+        self._beta = _validate.real("beta", beta, at_least=0)
         self.seed = seed
         self.sampler = Sampling(seed=seed, dtype="float32")
         self.sampler.build([(None, *z)] * 2)
