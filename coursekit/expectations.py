@@ -2,8 +2,10 @@
 
 import math
 import numbers
+from typing import Any
 
 import numpy as np
+from keras import ops
 
 __all__ = ["ExpectationError", "expect"]
 
@@ -12,7 +14,15 @@ class ExpectationError(AssertionError):
     """A claim of a lecture that does not hold in this run."""
 
 
-def expect(name, value, *, at_least=None, at_most=None, equal=None, within=None):
+def expect(
+    name: str,
+    value: Any,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    equal: float | tuple | None = None,
+    within: tuple[float, float] | None = None,
+) -> None:
     """Print a measured value beside its bound, and raise where the bound does not hold.
 
     Args:
@@ -22,64 +32,49 @@ def expect(name, value, *, at_least=None, at_most=None, equal=None, within=None)
         equal: the exact value, for counts and shapes (then `value` may be a tuple too).
         within: a pair ``(low, high)``, short for ``at_least=low, at_most=high``.
 
-    Returns:
-        None: the printed line is the result.
-
     Raises:
-        ExpectationError: the claim does not hold; a NaN never satisfies a bound.
-        ValueError: no bound, bounds that contradict each other or are not finite, or bounds mixed
-            with `equal`.
-        TypeError: `value` or a bound is not a number.
+        ExpectationError: the claim does not hold; a NaN satisfies none.
+        TypeError, ValueError: `value` or a bound is no number, or they make no claim or several.
     """
     if within is not None:
         if at_least is not None or at_most is not None:
             raise ValueError("give within=(low, high), or at_least and at_most, not both.")
+        if not isinstance(within, (tuple, list)) or len(within) != 2 or None in within:
+            raise TypeError(f"within must be a pair of numbers (low, high), got {within!r}.")
         at_least, at_most = within
-    bounded = at_least is not None or at_most is not None
-    if bounded == (equal is not None):
+    for key, bound in (("at_least", at_least), ("at_most", at_most)):
+        if bound is not None and not math.isfinite(_number(key, bound)):
+            raise ValueError(f"{key} must be finite, got {bound}.")
+    low = -math.inf if at_least is None else float(at_least)
+    high = math.inf if at_most is None else float(at_most)
+    ends = [f"{sign} {end:,.6g}" for sign, end in (("≥", low), ("≤", high)) if math.isfinite(end)]
+    if bool(ends) == (equal is not None):
         raise ValueError("give either a bound (at_least, at_most, within) or equal.")
-
-    if equal is not None:
-        if isinstance(value, np.ndarray) and value.ndim:
-            raise TypeError("value must be a number or a tuple, got an array: name its entries.")
-        holds, claim, shown = bool(value == equal), f"= {_show(equal)}", _show(value)
-    else:
+    if low > high:
+        raise ValueError(f"the bounds contradict each other: at least {low}, at most {high}.")
+    if equal is None:
         value = _number("value", value)
-        low = -math.inf if at_least is None else _bound("at_least", at_least)
-        high = math.inf if at_most is None else _bound("at_most", at_most)
-        if low > high:
-            raise ValueError(f"the bounds contradict each other: at least {low}, at most {high}.")
-        holds = low <= value <= high
-        claim = " and ".join(
-            f"{sign} {bound:,.6g}"
-            for sign, bound in (("≥", low), ("≤", high))
-            if math.isfinite(bound)
-        )
-        shown = _show(value)
+        holds, claim = low <= float(value) <= high, " and ".join(ends)
+    else:
+        if not isinstance(value, (tuple, list)):
+            value, equal = _number("value", value), _number("equal", equal)
+        holds, claim = value == equal, f"= {_show(equal)}"
     if not holds:
-        raise ExpectationError(f"{name}: measured {shown}, but expected {claim}.")
-    print(f"✓ {name}: {shown}" + ("" if equal is not None else f"  ({claim})"))
-
-
-def _bound(name, value):
-    bound = _number(name, value)
-    if not math.isfinite(bound):
-        raise ValueError(f"{name} must be finite, got {value}.")
-    return bound
+        raise ExpectationError(f"{name}: measured {_show(value)}, but expected {claim}.")
+    print(f"✓ {name}: " + (f"{_show(value, ',.4g')}  ({claim})" if ends else _show(value)))
 
 
 def _number(name, value):
-    if isinstance(value, (bool, str)):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
+    """`value` as a Python or NumPy number: what is equal in float32 need not be so in float64."""
     if np.ndim(value):
-        raise TypeError(f"{name} must be a number, got shape {np.shape(value)}.")
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}.") from None
+        raise TypeError(f"{name} must be a number, got an array of shape {np.shape(value)}.")
+    number = value if isinstance(value, numbers.Number) else ops.convert_to_numpy(value)[()]
+    if isinstance(value, bool) or not isinstance(number, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    return number
 
 
-def _show(value):
-    if isinstance(value, numbers.Integral):
-        return f"{int(value):,}"
-    return f"{value:,.4g}" if isinstance(value, numbers.Real) else str(value)
+def _show(value, digits=""):
+    """Without a format for `digits`, as many as tell a number from every other one."""
+    form = "," if isinstance(value, numbers.Integral) else digits
+    return f"{value:{form}}" if form else str(value).removesuffix(".0")
