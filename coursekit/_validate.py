@@ -31,21 +31,14 @@ def finite_array(name, value, *, ndim=None):
     return array
 
 
-def real(name, value, *, at_least=None, at_most=None, above=None, below=None):
-    """Return `value` as a finite float within the bounds, or raise an error that names it."""
+def real(name, value, *, at_least=-math.inf, at_most=math.inf, above=-math.inf, below=math.inf):
+    """Return `value` as a finite float within the bounds, or raise."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
-    fits = (
-        math.isfinite(value)
-        and (at_least is None or value >= at_least)
-        and (at_most is None or value <= at_most)
-        and (above is None or value > above)
-        and (below is None or value < below)
-    )
-    if not fits:
+    if not (math.isfinite(value) and at_least <= value <= at_most and above < value < below):
         bounds = {"from": at_least, "to": at_most, "above": above, "and below": below}
-        allowed = " ".join(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)
-        raise ValueError(f"{name} must be a finite number {allowed}, got {value}.")
+        allowed = "".join(f" {word} {end}" for word, end in bounds.items() if math.isfinite(end))
+        raise ValueError(f"{name} must be a finite number{allowed}, got {value}.")
     return float(value)
 
 
@@ -54,6 +47,14 @@ def one_of(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
     return value
+
+
+def some_of(name, value, allowed, *, at_least=0):
+    """Return `value` as a list if it holds nothing but some of the `allowed` strings, or raise."""
+    values = list(value) if np.iterable(value) and not isinstance(value, str) else [None]
+    if len(values) < at_least or any(each not in allowed for each in values):
+        raise ValueError(f"{name} must be a sequence of names out of {allowed}, got {value!r}.")
+    return values
 
 
 def in_unit_range(name, values, advice):
@@ -77,13 +78,11 @@ def in_unit_range(name, values, advice):
 def images(name, value, *, unit_range=False):
     """Return a batch of images as (n, height, width) or (n, height, width, 3), or raise.
 
-    Accepts flat square images (n, height * width), (n, height, width) and (n, height, width, 1 or
-    3); with `unit_range`, only values in [0, 1].
+    Flat square images and a last axis of 1 are taken too; `unit_range` asks for values in [0, 1].
     """
     array = finite_array(name, value)
     if array.ndim == 2 and math.isqrt(array.shape[1]) ** 2 == array.shape[1]:
-        side = math.isqrt(array.shape[1])
-        array = array.reshape(-1, side, side)
+        array = array.reshape(len(array), math.isqrt(array.shape[1]), -1)
     elif array.ndim == 4 and array.shape[-1] == 1:
         array = array[..., 0]
     elif not (array.ndim == 3 or (array.ndim == 4 and array.shape[-1] == 3)):
@@ -103,8 +102,6 @@ def codes(name, value, width=None):
     """Return codes as a finite (n, width) array, or raise."""
     array = finite_array(name, value, ndim=2)
     if width is not None and array.shape[1] != width:
-        raise ValueError(
-            f"{name} must have shape (n, {width}), one row of {width} numbers per code, "
-            f"got shape {array.shape}."
-        )
+        wanted = f"(n, {width}), one row of {width} numbers per code"
+        raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}.")
     return array

@@ -1,9 +1,12 @@
 """Drawn faces whose smile, head pose, … are known. Lecture 09."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
-from coursekit.datasets._images import Split
+from coursekit.datasets._images import Split, in_shape
 
 # Name, lowest and highest value, and the value that is taken where it does not vary.
 _PARAMETERS = {
@@ -14,11 +17,12 @@ _PARAMETERS = {
     "light": (-60, 60, 0),
 }
 FACE_PARAMETERS = tuple(_PARAMETERS)
-_SIDE = 28
 _HALF_AXES = np.array([0.68, 0.88, 0.75], dtype="float32")  # of the head: width, height, depth
 
 
-def faces(n=2000, *, vary=("smile", "yaw"), seed=0, shape="flat"):
+def faces(
+    n: int = 2000, *, vary: Sequence[str] = ("smile", "yaw"), seed: int = 0, shape: str = "flat"
+) -> Split:
     """Faces of 28 by 28 pixels, drawn from parameters that vary independently and uniformly.
 
     Few continuous causes behind many pixels: a code can be scored against the causes. A pose moves
@@ -29,10 +33,8 @@ def faces(n=2000, *, vary=("smile", "yaw"), seed=0, shape="flat"):
         vary: names out of `FACE_PARAMETERS`; the others keep a neutral value: "smile" from -1
             (corners of the mouth down) to 1 (up); "yaw", the head turned by -30 to 30 degrees,
             positive to the viewer's right; "pitch", raised by -20 to 20 degrees; "eyes", open from
-            0.2 to 1; "light", the direction that it comes from, -60 to 60 degrees, positive from
-            the viewer's right.
-        seed: of the random numbers. One seed gives a parameter the same values, whatever else
-            varies.
+            0.2 to 1; "light", coming from -60 to 60 degrees, positive from the viewer's right.
+        seed: one seed gives a parameter the same values, whatever else varies.
         shape: "flat" for (n, 784), "image" for (n, 28, 28, 1).
 
     Returns:
@@ -42,19 +44,15 @@ def faces(n=2000, *, vary=("smile", "yaw"), seed=0, shape="flat"):
     Raises:
         TypeError, ValueError: `n` is no whole number from 1, a name is unknown, or another shape.
     """
-    n = _validate.whole("n", n)
-    if isinstance(vary, str) or not set(vary) <= set(FACE_PARAMETERS):
-        raise ValueError(
-            f"vary must be a sequence of names out of {FACE_PARAMETERS}, got {vary!r}."
-        )
+    n, vary = _validate.whole("n", n), _validate.some_of("vary", vary, FACE_PARAMETERS)
     low, high, neutral = np.array(list(_PARAMETERS.values())).T
     uniform = np.random.default_rng(seed).random((len(FACE_PARAMETERS), n)).T
-    y = np.where(np.isin(FACE_PARAMETERS, list(vary)), low + (high - low) * uniform, neutral)
+    y = np.where(np.isin(FACE_PARAMETERS, vary), low + (high - low) * uniform, neutral)
     return Split(draw_faces(y, shape=shape), y.astype("float32"))
 
 
-def draw_faces(y, *, shape="flat"):
-    """The faces of given parameters.
+def draw_faces(y: ArrayLike, *, shape: str = "flat") -> np.ndarray:
+    """Images in [0, 1] of faces with given parameters, (n, 784) or (n, 28, 28, 1), as float32.
 
     The head is an ellipsoid, seen from afar and lit from one side (Lambert's law); hair, brows,
     eyes and mouth are painted on it and turn with it, and the nose stands out.
@@ -63,32 +61,25 @@ def draw_faces(y, *, shape="flat"):
         y: (n, 5), a column for each of `FACE_PARAMETERS`, in the ranges that `faces` tells.
         shape: "flat" or "image".
 
-    Returns:
-        Images in [0, 1] as float32, (n, 784) or (n, 28, 28, 1).
-
     Raises:
         ValueError: another shape, or a parameter outside its range.
     """
-    if shape not in ("flat", "image"):
-        raise ValueError(f'shape must be "flat" or "image", got {shape!r}.')
-    y = _validate.codes("y", y, len(FACE_PARAMETERS))
-    for name, values in zip(FACE_PARAMETERS, y.T, strict=True):
-        low, high, _ = _PARAMETERS[name]
+    y = _validate.codes("y", y, len(FACE_PARAMETERS)).astype("float32")
+    for values, (name, (low, high, _)) in zip(y.T, _PARAMETERS.items(), strict=True):
         # float32 rounds the ends of a range.
         if values.min() < low - 1e-4 or values.max() > high + 1e-4:
             raise ValueError(
                 f"{name} must lie in [{low}, {high}], got {values.min():.4g} to {values.max():.4g}."
             )
-    y = y.astype("float32")
     x = np.concatenate([_draw(y[start : start + 500]) for start in range(0, len(y), 500)])
-    return x if shape == "flat" else x.reshape(-1, _SIDE, _SIDE, 1)
+    return in_shape(x, shape)
 
 
 def _draw(y):
     """Images (n, 784) of the parameters (n, 5)."""
     smile, yaw, pitch, eyes, light = y.T[:, :, None]
     yaw, pitch, light = (np.deg2rad(angle) for angle in (yaw, pitch, light))
-    axis = np.linspace(-1, 1, _SIDE, dtype="float32")
+    axis = np.linspace(-1, 1, 28, dtype="float32")
     right, up = (pixels.ravel()[None] for pixels in np.meshgrid(axis, -axis))
 
     # Where the line of sight through a pixel meets the head, in the head's own coordinates scaled
@@ -119,27 +110,25 @@ def _draw(y):
     brightness = lit * skin * (1 - 0.6 * hair)
 
     # The nose stands out, so that turning the head moves it more than the cheeks behind it.
-    nose_right, nose_up, _ = _turned_back(0, -0.12, 0.95, yaw, pitch)
+    nose_up, near = _rotated(-0.12, 0.95, -pitch)
+    nose_right, _ = _rotated(0, near, -yaw)
     nose = _blob((right - nose_right) / 0.09, (up - nose_up) / 0.13)
     return (inside * brightness * (1 - 0.45 * nose)).astype("float32")
 
 
 def _turned(right, up, near, yaw, pitch):
     """Coordinates seen by the viewer as coordinates in a head with that pose, (3, n, ...)."""
-    right, near = right * np.cos(yaw) - near * np.sin(yaw), right * np.sin(yaw) + near * np.cos(yaw)
-    up, near = up * np.cos(pitch) - near * np.sin(pitch), up * np.sin(pitch) + near * np.cos(pitch)
+    right, near = _rotated(right, near, yaw)
+    up, near = _rotated(up, near, pitch)
     return np.stack(np.broadcast_arrays(right, up, near))
 
 
-def _turned_back(right, up, near, yaw, pitch):
-    """The inverse of `_turned`: coordinates in the head as seen by the viewer."""
-    up, near = up * np.cos(pitch) + near * np.sin(pitch), near * np.cos(pitch) - up * np.sin(pitch)
-    right, near = right * np.cos(yaw) + near * np.sin(yaw), near * np.cos(yaw) - right * np.sin(yaw)
-    return right, up, near
+def _rotated(a, b, angle):
+    return a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)
 
 
 def _blob(across, along):
-    """A soft ellipse: 1 at its centre, about 0 from one and a half half-axes on."""
+    """A soft ellipse: 1 at its center, about 0 from one and a half half-axes on."""
     return np.exp(-((across**2 + along**2) ** 2))
 
 

@@ -18,7 +18,7 @@ class DataFileError(RuntimeError):
     """A data file of the course is missing, truncated or altered."""
 
 
-def data_folder():
+def data_folder() -> Path:
     """The folder that holds the course's data, wherever Python was started.
 
     The environment variable ``COURSEKIT_DATA`` comes first, then the copy inside an installed
@@ -35,19 +35,14 @@ def data_folder():
             return folder
     origin = "named by COURSEKIT_DATA " if chosen else ""
     raise DataFileError(
-        f"The course's data folder {origin}was not found at "
-        + " or ".join(map(str, candidates))
-        + ": restore `data/` with `git checkout -- data`, or set COURSEKIT_DATA to a folder "
-        "that holds mnist.npz and the other files."
+        f"The course's data folder {origin}was not found at {' or '.join(map(str, candidates))}: "
+        "restore `data/` with `git checkout -- data`, or set COURSEKIT_DATA to a folder that holds "
+        "mnist.npz and the other files."
     )
 
 
 def load_arrays(name):
-    """Return the arrays of one of the course's ``.npz`` files as a dict, having verified the file.
-
-    Raises:
-        DataFileError: the file is missing, cannot be read, or is not the one that was published.
-    """
+    """The arrays of a published ``.npz`` file as a dict; any other raises `DataFileError`."""
     path = data_folder() / name
     restore = f"restore it with `git checkout -- data/{name}` or copy it from the course's page."
     try:

@@ -31,22 +31,20 @@ class Dataset:
     validation: Split
     test: Split
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = f"{len(self.train.x):,} / {len(self.validation.x):,} / {len(self.test.x):,}"
         return f"<{self.name}: {sizes} samples of shape {self.train.x.shape[1:]}>"
 
 
-def mnist(digits=range(10), *, shape="flat"):
+def mnist(digits: Iterable[int] = range(10), *, shape: str = "flat") -> Dataset:
     """MNIST: 55,000 training, 5,000 validation and 10,000 test images of 28 by 28 pixels.
 
     The validation images are the first 5,000 of the original training set (LeCun et al. 1998).
+    Images are float32 in [0, 1], labels uint8.
 
     Args:
         digits: which digits to keep, e.g. ``(1, 5, 6)``; the original order is kept.
         shape: "flat" for (n, 784), "image" for (n, 28, 28, 1).
-
-    Returns:
-        A `Dataset`: images as float32 in [0, 1], labels as uint8.
 
     Raises:
         ValueError: a digit outside 0 to 9, no digit at all, or another shape.
@@ -55,40 +53,26 @@ def mnist(digits=range(10), *, shape="flat"):
     return _load("MNIST", "mnist.npz", "digits", digits, shape, validation=5_000)
 
 
-def fashion_mnist(classes=range(10), *, shape="flat"):
+def fashion_mnist(classes: Iterable[int] = range(10), *, shape: str = "flat") -> Dataset:
     """A subset of Fashion-MNIST: 9,000 training, 1,000 validation and 2,000 test images.
 
     The first 10,000 training images (of which the first 1,000 validate) and the first 2,000 test
     images of Xiao, Rasul and Vollgraf 2017. `FASHION_NAMES` names the ten classes.
 
-    Args, returns and raises as for `mnist`, with classes in place of digits.
+    All else as for `mnist`, with classes in place of digits.
     """
-    return _load(
-        "Fashion-MNIST", "fashion_mnist_12k.npz", "classes", classes, shape, validation=1_000
-    )
+    file = "fashion_mnist_12k.npz"
+    return _load("Fashion-MNIST", file, "classes", classes, shape, validation=1_000)
+
+
+def in_shape(x, shape):
+    """Images of 28 by 28 pixels as (n, 784) for "flat" or (n, 28, 28, 1) for "image"."""
+    if shape not in ("flat", "image"):
+        raise ValueError(f'shape must be "flat" or "image", got {shape!r}.')
+    return x.reshape(-1, 784) if shape == "flat" else x.reshape(-1, 28, 28, 1)
 
 
 def _load(name, file, argument, classes, shape, validation):
-    classes = _classes(argument, classes)
-    if shape not in ("flat", "image"):
-        raise ValueError(f'shape must be "flat" or "image", got {shape!r}.')
-    arrays = load_arrays(file)
-
-    def part(which, where):
-        y = arrays[f"y_{which}"][where]
-        keep = np.isin(y, classes)
-        x = arrays[f"x_{which}"][where][keep].astype("float32") / 255
-        return Split(x.reshape(-1, 784) if shape == "flat" else x[..., np.newaxis], y[keep])
-
-    return Dataset(
-        name,
-        train=part("train", slice(validation, None)),
-        validation=part("train", slice(0, validation)),
-        test=part("test", slice(None)),
-    )
-
-
-def _classes(argument, classes):
     allowed = "whole numbers from 0 to 9, such as (1, 5, 6)"
     if isinstance(classes, str) or not isinstance(classes, Iterable):
         raise ValueError(f"{argument} must be a sequence of {allowed}, got {classes!r}.")
@@ -99,4 +83,11 @@ def _classes(argument, classes):
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not whole or not 0 <= value <= 9:
             raise ValueError(f"{argument} must hold {allowed}, got {value!r} among them.")
-    return classes
+    arrays = load_arrays(file)
+
+    def part(which, start=0, stop=None):
+        x, y = (arrays[f"{letter}_{which}"][start:stop] for letter in "xy")
+        keep = np.isin(y, classes)
+        return Split(in_shape(x[keep].astype("float32") / 255, shape), y[keep])
+
+    return Dataset(name, part("train", validation), part("train", 0, validation), part("test"))

@@ -1,8 +1,11 @@
 """Light curves of periodic variable stars, from their physical parameters. Lecture 10."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
 
@@ -14,7 +17,6 @@ _RANGES = {
     "eclipsing": ((0.6, 3.0), (0.15, 0.6)),
 }
 STAR_CLASSES = tuple(_RANGES)
-_HIDDEN = (-1, 1)
 _RISEN = 0.687  # where a Cepheid's curve without the bump is brightest
 _GRID = np.arange(512) / 512  # phases on which a curve's brightest and faintest point are found
 
@@ -27,8 +29,7 @@ class LightCurves(NamedTuple):
         a Cepheid that without its bump), for an eclipsing binary the middle of the deeper eclipse.
     magnitude: (n, points), above that at maximum light: larger is fainter.
     label: (n,), the place of the star's class in `STAR_CLASSES`.
-    period: (n,) in days.
-    amplitude: (n,) in magnitudes, between the brightest and the faintest phase.
+    period, amplitude: (n,) in days; in magnitudes, from the brightest to the faintest phase.
     hidden: (n,), what else shapes the curve, in [-1, 1]; 0 unless asked for.
     """
 
@@ -42,34 +43,28 @@ class LightCurves(NamedTuple):
 
 
 def light_curves(
-    n=2000,
+    n: int = 2000,
     *,
-    classes=STAR_CLASSES,
-    points=100,
-    noise=0.02,
-    hidden=0.0,
-    even=False,
-    seed=0,
-):
+    classes: Sequence[str] = STAR_CLASSES,
+    points: int = 100,
+    noise: float = 0.02,
+    hidden: float = 0.0,
+    even: bool = False,
+    seed: int = 0,
+) -> LightCurves:
     """Observations of periodic variable stars, each folded with its period.
 
     The curves are those of `light_curve`. The classes are equally likely; periods are drawn
-    uniformly in their logarithm and amplitudes uniformly, independently of each other:
+    uniformly in their logarithm and amplitudes uniformly, independently of each other (in the sky
+    they are correlated, and the classes are not equally frequent):
 
-    ========== ============= ============== ==================================================
-    class      period (days) amplitude      what varies
-    ========== ============= ============== ==================================================
-    RRab       0.45 to 0.75  0.4 to 1.2     RR Lyrae star, pulsating in its fundamental mode
-    RRc        0.25 to 0.42  0.25 to 0.55   RR Lyrae star, pulsating in its first overtone
-    Cepheid    3 to 30       0.4 to 1.2     classical Cepheid, pulsating in its fundamental mode
-    eclipsing  0.6 to 3      0.15 to 0.6    detached binary, each star eclipsing the other
-    ========== ============= ============== ==================================================
+    - RRab: RR Lyrae star in its fundamental mode; 0.45 to 0.75 days, 0.4 to 1.2 magnitudes
+    - RRc: RR Lyrae star in its first overtone; 0.25 to 0.42 days, 0.25 to 0.55 magnitudes
+    - Cepheid: classical Cepheid in its fundamental mode; 3 to 30 days, 0.4 to 1.2 magnitudes
+    - eclipsing: two stars that eclipse each other; 0.6 to 3 days, 0.15 to 0.6 magnitudes
 
-    In the sky the parameters are correlated (RRab stars of long period vary less, for one), and
-    the classes are not equally frequent.
-
-    Observing is uneven: each observation falls on a random night of three seasons of 240 days, a
-    year apart, at a random time within four hours of midnight.
+    Each observation falls on a random night of three seasons of 240 days, a year apart, at a random
+    time within four hours of midnight.
 
     Args:
         n: number of stars.
@@ -77,50 +72,45 @@ def light_curves(
         points: observations of each star.
         noise: standard deviation of the Gaussian error of each magnitude.
         hidden: how far `hidden` varies around 0, uniformly, from 0 to 1.
-        even: whether the phases are instead the same for all stars, the middles of `points` equal
-            parts of one cycle.
+        even: all stars have the same phases instead, the middles of `points` equal parts.
         seed: of the random numbers.
-
-    Returns:
-        `LightCurves`.
 
     Raises:
         TypeError, ValueError: `n` or `points` is no whole number from 1, a class is unknown,
             `noise` is negative, or `hidden` lies outside [0, 1].
     """
     n, points = _validate.whole("n", n), _validate.whole("points", points)
-    if isinstance(classes, str) or not len(classes) or not set(classes) <= set(STAR_CLASSES):
-        raise ValueError(
-            f"classes must be a sequence of names out of {STAR_CLASSES}, got {classes!r}."
-        )
+    classes = _validate.some_of("classes", classes, STAR_CLASSES, at_least=1)
     noise = _validate.real("noise", noise, at_least=0)
     spread = _validate.real("hidden", hidden, at_least=0, at_most=1)
     rng = np.random.default_rng(seed)
     label = rng.choice([STAR_CLASSES.index(name) for name in classes], n)
-    ranges = np.array([_RANGES[name] for name in STAR_CLASSES])[label]
+    ranges = np.array(list(_RANGES.values()))[label]
     (shortest, longest), (smallest, largest) = ranges.transpose(1, 2, 0)
     period = shortest * (longest / shortest) ** rng.random(n)
     amplitude = smallest + (largest - smallest) * rng.random(n)
-    hidden = spread * rng.uniform(*_HIDDEN, n)
+    hidden = spread * rng.uniform(-1, 1, n)
     if even:
         time = (np.arange(points) + 0.5) / points * period[:, None]
     else:
         night = 365 * rng.integers(3, size=(n, points)) + rng.integers(240, size=(n, points))
         time = night + rng.uniform(-1 / 6, 1 / 6, size=(n, points))
     time = np.take_along_axis(time, np.argsort(time / period[:, None] % 1, axis=1), axis=1)
-    phase = time / period[:, None] % 1
     # The largest number below 1 in float32: rounding must not make a phase 1.
-    phase = np.minimum(phase, 1 - 2**-24)
-    magnitude = _magnitude(label, period, amplitude, hidden, phase)
-    magnitude += noise * rng.standard_normal(magnitude.shape)
-    others = (array.astype("float32") for array in (period, amplitude, hidden))
-    return LightCurves(
-        time, phase.astype("float32"), magnitude.astype("float32"), label.astype("uint8"), *others
-    )
+    phase = np.minimum(time / period[:, None] % 1, 1 - 2**-24)
+    magnitude = noise * rng.standard_normal(phase.shape)
+    causes = np.array([period, amplitude, hidden])
+    for number, curve in enumerate(_CURVES.values()):
+        star = label == number
+        magnitude[star] += curve(*causes[:, star, None], phase[star])
+    phase, magnitude, causes = (a.astype("float32") for a in (phase, magnitude, causes))
+    return LightCurves(time, phase, magnitude, label.astype("uint8"), *causes)
 
 
-def light_curve(name, period, amplitude, phase, *, hidden=0.0):
-    """Magnitudes of one star above its maximum light, without noise, at the given phases.
+def light_curve(
+    name: str, period: float, amplitude: float, phase: ArrayLike, *, hidden: float = 0.0
+) -> np.ndarray:
+    """Magnitudes of one star above its maximum light, from 0 to `amplitude`, without noise.
 
     - RRab and RRc: a Fourier series with the amplitude ratios and phase differences that are
       typical in the V band (Simon and Lee 1981 introduced them). For RRab the difference phi_31
@@ -138,70 +128,41 @@ def light_curve(name, period, amplitude, phase, *, hidden=0.0):
         name: one of `STAR_CLASSES`.
         period: in days, in the class's range (see `light_curves`).
         amplitude: in magnitudes, in the class's range.
-        phase: of any shape; `LightCurves` tells where it is 0.
+        phase: of any shape, which the result has too; `LightCurves` tells where it is 0.
         hidden: in [-1, 1]. It changes [Fe/H] = -1.5 + 0.7 hidden (RRab), the second harmonic's
             ratio 0.15 + 0.1 hidden (RRc), the bump's height by the factor 1 + hidden / 2
             (Cepheid), or the secondary's brightness per area 0.5 + 0.2 hidden (eclipsing).
-
-    Returns:
-        Array of the shape of `phase`, from 0 to `amplitude`.
 
     Raises:
         TypeError, ValueError: an unknown class, or a number outside its range.
     """
     if name not in STAR_CLASSES:
         raise ValueError(f"name must be among {', '.join(STAR_CLASSES)}, got {name!r}.")
-    periods, amplitudes = _RANGES[name]
-    star = [STAR_CLASSES.index(name)]
-    for argument, value, (low, high) in (
-        ("period", period, periods),
-        ("amplitude", amplitude, amplitudes),
-        ("hidden", hidden, _HIDDEN),
-    ):
-        star.append(_validate.real(argument, value, at_least=low, at_most=high))
+    (shortest, longest), (smallest, largest) = _RANGES[name]
+    period = _validate.real("period", period, at_least=shortest, at_most=longest)
+    amplitude = _validate.real("amplitude", amplitude, at_least=smallest, at_most=largest)
+    hidden = _validate.real("hidden", hidden, at_least=-1, at_most=1)
     phase = _validate.finite_array("phase", phase)
-    magnitude = _magnitude(*np.array(star)[:, None], phase.reshape(1, -1))
-    return magnitude.reshape(phase.shape)
+    causes = np.array([period, amplitude, hidden])[:, None, None]  # as columns, of one star
+    return _CURVES[name](*causes, phase.reshape(1, -1)).reshape(phase.shape)
 
 
-def _magnitude(label, period, amplitude, hidden, phase):
-    """Noiseless magnitudes (n, points) at the phases (n, points)."""
-    magnitude = np.empty(phase.shape)
-    for number, name in enumerate(STAR_CLASSES):
-        rows = label == number
-        if rows.any():
-            star = (values[rows, None] for values in (period, amplitude, hidden))
-            magnitude[rows] = _CURVES[name](*star, phase[rows])
-    return magnitude
+def _pulsating(shape, period, amplitude, hidden, phase, zero=None):
+    """Magnitudes from a curve `shape`(period, hidden, phase) of any zero and any scale.
 
-
-def _pulsating(brightest=None):
-    """Makes a curve of a `shape`(period, hidden, phase) of any zero and any scale.
-
-    Its phase `brightest`, by default that of its maximum light, becomes phase 0.
+    Periods, amplitudes and hidden causes are columns (n, 1). The curve's phase `zero`, by default
+    that of its maximum light, becomes phase 0.
     """
-
-    def decorate(shape):
-        def curve(period, amplitude, hidden, phase):
-            on_grid = shape(period, hidden, _GRID)
-            zero = _lowest(on_grid) if brightest is None else brightest
-            low, high = on_grid.min(axis=1)[:, None], on_grid.max(axis=1)[:, None]
-            scaled = (shape(period, hidden, phase + zero) - low) / (high - low)
-            # The grid's extremes miss the curve's own by a hair.
-            return amplitude * np.clip(scaled, 0, 1)
-
-        return curve
-
-    return decorate
-
-
-def _lowest(on_grid):
-    """Phase (n, 1) of the lowest point of each curve on the grid, by a parabola between points."""
-    i = on_grid.argmin(axis=1)[:, None]
-    left, middle, right = (
-        np.take_along_axis(on_grid, (i + step) % len(_GRID), axis=1) for step in (-1, 0, 1)
-    )
-    return (i + (left - right) / (left - 2 * middle + right) / 2) / len(_GRID)
+    on_grid = shape(period, hidden, _GRID)
+    if zero is None:  # by a parabola through the lowest point on the grid and its neighbors
+        i = on_grid.argmin(axis=1)[:, None]
+        left, middle, right = (
+            np.take_along_axis(on_grid, (i + step) % len(_GRID), axis=1) for step in (-1, 0, 1)
+        )
+        zero = (i + (left - right) / (left - 2 * middle + right) / 2) / len(_GRID)
+    low, high = on_grid.min(axis=1)[:, None], on_grid.max(axis=1)[:, None]
+    scaled = (shape(period, hidden, phase + zero) - low) / (high - low)
+    return amplitude * np.clip(scaled, 0, 1)  # the grid's extremes miss the curve's by a hair
 
 
 def _harmonics(ratios, phases, phase):
@@ -212,19 +173,16 @@ def _harmonics(ratios, phases, phase):
     )
 
 
-@_pulsating()
 def _rrab(period, hidden, phase):
     metallicity = -1.5 + 0.7 * hidden
     phi_31 = (metallicity + 5.038 + 5.394 * period) / 1.345
     return _harmonics((1, 0.47, 0.33, 0.2), (0, 2.4, phi_31, 1.4), phase)
 
 
-@_pulsating()
 def _rrc(period, hidden, phase):
     return _harmonics((1, 0.15 + 0.1 * hidden, 0.06), (0, 3.1, 6.0), phase)
 
 
-@_pulsating(_RISEN)
 def _cepheid(period, hidden, phase):
     log_period = np.log10(period)
     sawtooth = _harmonics((1, 0.4, 0.15), (0, 2.5, 5.0), phase)
@@ -242,8 +200,7 @@ def _eclipsing(period, amplitude, hidden, phase):
     # The inclination at which the eclipse takes away the light that the amplitude says.
     separations = np.linspace(0, 1 + radius, 2000)
     covered = light * (1 - 10 ** (-0.4 * amplitude))
-    nearest = np.interp(-covered, -_overlap(separations, radius), separations)
-    cos_i = nearest / distance
+    cos_i = np.interp(-covered, -_overlap(separations, radius), separations) / distance
     angle = 2 * np.pi * phase
     separation = distance * np.sqrt(np.sin(angle) ** 2 + (np.cos(angle) * cos_i) ** 2)
     # In the half cycle around phase 0 the secondary is the nearer one.
@@ -261,4 +218,9 @@ def _overlap(separation, radius):
     return (angles - kite) / np.pi
 
 
-_CURVES = {"RRab": _rrab, "RRc": _rrc, "Cepheid": _cepheid, "eclipsing": _eclipsing}
+_CURVES = {
+    "RRab": partial(_pulsating, _rrab),
+    "RRc": partial(_pulsating, _rrc),
+    "Cepheid": partial(_pulsating, _cepheid, zero=_RISEN),
+    "eclipsing": _eclipsing,
+}

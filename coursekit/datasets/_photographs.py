@@ -1,10 +1,12 @@
-"""Colour photographs that come with scikit-learn and scikit-image."""
+"""Color photographs that come with scikit-learn and scikit-image."""
 
 import importlib.resources
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
+from coursekit import _validate
 from coursekit.datasets._files import DataFileError
 
 _FILES = {
@@ -17,8 +19,8 @@ _FILES = {
 }
 
 
-def photographs(names=tuple(_FILES)):
-    """Six colour photographs of 300 to 512 by 451 to 640 pixels, as a dict from name to image.
+def photographs(names: Sequence[str] = tuple(_FILES)) -> dict[str, np.ndarray]:
+    """Six color photographs of 300 to 512 by 451 to 640 pixels, as a dict from name to image.
 
     "astronaut", "cat", "coffee" and "rocket" are scikit-image's, "china" and "flower"
     scikit-learn's; they are read from the installed packages, never downloaded.
@@ -33,21 +35,15 @@ def photographs(names=tuple(_FILES)):
         ValueError: an unknown name.
         DataFileError: an installed package lacks the file.
     """
-    if isinstance(names, str):
-        raise ValueError(f'names must be a sequence of names such as ("{names}",), got {names!r}.')
-    return {name: _read(name) for name in names}
-
-
-def _read(name):
-    if name not in _FILES:
-        raise ValueError(f"names must be among {', '.join(_FILES)}, got {name!r}.")
-    package, path = _FILES[name]
-    file = importlib.resources.files(package) / path
-    try:
-        with file.open("rb") as opened, Image.open(opened) as image:
-            return np.asarray(image.convert("RGB"), dtype="float32") / 255
-    except OSError as error:
-        raise DataFileError(
-            f"The photograph {name!r} of {package} cannot be read ({error}): "
-            f"reinstall {'scikit-image' if package == 'skimage' else 'scikit-learn'}."
-        ) from None
+    images = {}
+    for name in _validate.some_of("names", names, tuple(_FILES)):
+        package, path = _FILES[name]
+        try:
+            with Image.open(importlib.resources.files(package) / path) as image:
+                images[name] = np.asarray(image.convert("RGB"), dtype="float32") / 255
+        except OSError as error:
+            raise DataFileError(
+                f"The photograph {name!r} of {package} cannot be read ({error}): reinstall "
+                f"{'scikit-image' if package == 'skimage' else 'scikit-learn'}."
+            ) from None
+    return images

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import skimage.data
@@ -9,7 +11,7 @@ from coursekit.datasets import _photographs
 photographs = ck.datasets.photographs
 
 
-def test_all_are_colour_images_in_the_unit_range():
+def test_all_are_color_images_in_the_unit_range():
     images = photographs()
     assert list(images) == ["astronaut", "cat", "china", "coffee", "flower", "rocket"]
     for image in images.values():
@@ -41,9 +43,11 @@ def test_order_is_the_callers():
     assert list(photographs(["rocket", "cat"])) == ["rocket", "cat"]
 
 
-@pytest.mark.parametrize("names", ["cat", ["cat", "dog"], [1]])
+@pytest.mark.parametrize("names", ["cat", ["cat", "dog"], [1], 5, None])
 def test_unknown_name(names):
-    with pytest.raises(ValueError, match="names must be"):
+    with pytest.raises(
+        ValueError, match=rf"names must be .* \('astronaut', .*, got {re.escape(repr(names))}"
+    ):
         photographs(names)
 
 
