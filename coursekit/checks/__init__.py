@@ -1,5 +1,6 @@
 """check(): an assignment's answer, and which mistake it looks like."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from coursekit.checks.calls import collect
@@ -12,11 +13,11 @@ __all__ = ["CheckFailed", "check"]
 class CheckFailed(AssertionError):
     """An answer that is not right; a notebook shows its sentence alone, without a traceback."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
-def check(name, function):
+def check(name: str, function: Callable) -> None:
     """Say whether a function of an assignment is right, and if not, which mistake it looks like.
 
     Calls `function` on the inputs in the assignment's checks.npz, for at most ten seconds in all,

@@ -4,6 +4,7 @@ Plain arrays and short text: what judges them need not run in the same process.
 """
 
 import contextlib
+import copy
 import ctypes
 import dataclasses
 import inspect
@@ -11,6 +12,7 @@ import io
 import linecache
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -40,12 +42,19 @@ class Answer:
     gradient_problem: str = ""
 
 
-def collect(function, arguments, cases, differentiable="", seconds=SECONDS, clock=time.monotonic):
+def collect(
+    function: Callable,
+    arguments: Sequence[str],
+    cases: Sequence[tuple],
+    differentiable: str = "",
+    seconds: float = SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[list[Answer], str]:
     """Call `function` on every case, within limits, whatever it does.
 
     Args:
         function: the student's.
-        arguments: the names of its arguments, for messages.
+        arguments: the names of its arguments.
         cases: for each case a tuple of inputs; the function gets copies, by position.
         differentiable: the argument to differentiate by, on the first case, or "".
         seconds: the time for all cases together.
@@ -60,9 +69,10 @@ def collect(function, arguments, cases, differentiable="", seconds=SECONDS, cloc
     answers, sink = [], Sink()
 
     def work():
-        for i, case in enumerate(cases):
-            by = differentiable if i == 0 else ""
-            answers.append(_answer(function, arguments, case, by))
+        with contextlib.suppress(Stopped):
+            for i, case in enumerate(cases):
+                by = differentiable if i == 0 else ""
+                answers.append(_answer(function, arguments, case, by))
 
     with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
         _in_time(work, seconds, clock)
@@ -85,14 +95,15 @@ class Sink(io.TextIOBase):
     def __init__(self):
         self.kept, self.count = "", 0
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         self.count += len(text)
         self.kept += text[: max(0, 2_000 - len(self.kept))]
         if self.count > CHARACTERS:
             raise TooMuch
         return len(text)
 
-    def getvalue(self):
+    def getvalue(self) -> str:
+        """What was kept, and whether there was more."""
         more = self.count > len(self.kept)
         return self.kept.rstrip("\n") + ("\n... (more was printed)" if more else "")
 
@@ -103,25 +114,18 @@ def _in_time(work, seconds, clock):
     A thread, since a signal would need the main thread and is not to be had on Windows. Python
     code is interrupted; one long call into a library ends by itself, and nobody waits for it.
     """
-    thread = threading.Thread(target=_until_stopped, args=(work,), daemon=True)
+    thread = threading.Thread(target=work, daemon=True)
     end = clock() + seconds
     thread.start()
     try:
         while thread.is_alive() and (left := end - clock()) > 0:
             thread.join(left)
     finally:
+        ident, sent = ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
         for _ in range(20):
-            if not thread.is_alive():
-                break
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
-            )
-            thread.join(0.05)
-
-
-def _until_stopped(work):
-    with contextlib.suppress(Stopped):
-        work()
+            if thread.is_alive():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, sent)
+                thread.join(0.05)
 
 
 def _cannot_be_called(function, arguments):
@@ -144,12 +148,10 @@ def _cannot_be_called(function, arguments):
 
 
 def _answer(function, arguments, case, differentiable):
-    given = [_copy(value) for value in case]
+    given = copy.deepcopy(case)
     try:
         returned = function(*given)
-        values = tuple(
-            _array(value) for value in (returned if isinstance(returned, tuple) else (returned,))
-        )
+        values = tuple(map(_array, returned if isinstance(returned, tuple) else (returned,)))
     except Stopped:
         raise
     except BaseException as error:
@@ -164,8 +166,8 @@ def _answer(function, arguments, case, differentiable):
     position = arguments.index(differentiable)
 
     def weighted_sum(x):
-        given = [x if i == position else _copy(value) for i, value in enumerate(case)]
-        output = function(*given)
+        given = copy.deepcopy(case)
+        output = function(*given[:position], x, *given[position + 1 :])
         output = ops.convert_to_tensor(output[0] if isinstance(output, tuple) else output)
         return ops.sum(output * ops.cast(weights(values[0].shape), output.dtype))
 
@@ -227,19 +229,9 @@ def _told(error, function):
             where = f", in `{line}`" if line else ""
         trace = trace.tb_next
     what = str(error).strip().split("\n")[0][:300]
-    return (
-        f"raised {type(error).__name__}{where}: {what}"
-        if what
-        else (f"raised {type(error).__name__}{where}.")
-    )
-
-
-def _copy(value):
-    return value.copy() if isinstance(value, np.ndarray) else value
+    return f"raised {type(error).__name__}{where}" + (f": {what}" if what else ".")
 
 
 def _kind(value):
     name = type(value).__name__
-    if name == "function":
-        return "a function"
     return f"an {name}" if name.startswith((*"aeiou", "nd")) else f"a {name}"

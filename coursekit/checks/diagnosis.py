@@ -1,17 +1,28 @@
 """Compare answers with a key, and find the sentence to say."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from coursekit.checks.calls import Answer
+from coursekit.checks.keys import Key
 
 __all__ = ["judge"]
 
 
-def judge(answers, key):
+def judge(answers: Sequence[Answer], key: Key) -> str:
     """The sentence to say about the answers to a key's cases, or "" where all is right."""
     right = [
         _matches(answer, want, key) for answer, want in zip(answers, key.expected, strict=True)
     ]
     if all(right):
-        return _in_place(answers) or _gradient(answers[0], key)
+        changed = next((answer.changed[0] for answer in answers if answer.changed), "")
+        if changed:
+            return (
+                f"computes the right values, but changes its input {changed} in place, which "
+                "spoils it for whoever uses it next; work on a new array."
+            )
+        return _gradient(answers[0], key)
     for sentence, outputs in key.wrong:
         if all(_matches(answer, want, key) for answer, want in zip(answers, outputs, strict=True)):
             return sentence
@@ -113,16 +124,6 @@ def _pattern(value, want):
     return ""
 
 
-def _in_place(answers):
-    for answer in answers:
-        if answer.changed:
-            return (
-                f"computes the right values, but changes its input {answer.changed[0]} in place, "
-                "which spoils it for whoever uses it next; work on a new array."
-            )
-    return ""
-
-
 def _gradient(answer, key):
     if not key.differentiable:
         return ""
@@ -133,9 +134,10 @@ def _gradient(answer, key):
     )
     if answer.gradient_problem:
         return f"{missing} (When differentiated it {answer.gradient_problem})"
-    if answer.gradient is None or answer.gradient.shape != key.gradient.shape:
+    gradient, want = answer.gradient, key.gradient
+    if gradient is None or gradient.shape != want.shape or not gradient.any():
         return missing
-    unusable = ~np.isfinite(answer.gradient)
+    unusable = ~np.isfinite(gradient)
     if unusable.any():
         return (
             f"computes the right values, but its gradient with respect to {key.differentiable} is "
@@ -143,16 +145,12 @@ def _gradient(answer, key):
             "counts as well (0 times infinity), so keep the argument in its range before a "
             "logarithm, a division or a root, and not only the result with `where`."
         )
-    apart = np.abs(answer.gradient - key.gradient)
-    largest = np.abs(key.gradient).max()
-    if answer.gradient.any() and apart.max() <= 1e-2 * largest:
+    off = np.abs(gradient - want) > 1e-2 * np.abs(want).max()
+    if not off.any():
         return ""
-    if not answer.gradient.any():
-        return missing
-    off = ~(apart <= 1e-2 * largest)
     at = np.unravel_index(off.argmax(), off.shape)
     return (
         f"computes the right values, but its gradient with respect to {key.differentiable} is "
-        f"wrong: {answer.gradient[at]:.4g} instead of {key.gradient[at]:.4g} at {_place(off)}; "
+        f"wrong: {gradient[at]:.4g} instead of {want[at]:.4g} at {_place(off)}; "
         "is a part of it cut off by `stop_gradient`, or taken from NumPy?"
     )

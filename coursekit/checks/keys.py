@@ -3,7 +3,9 @@
 import dataclasses
 import io
 import json
+import os
 import zipfile
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -33,7 +35,7 @@ class Key:
     gradient: np.ndarray | None = None
 
 
-def weights(shape):
+def weights(shape: Sequence[int]) -> np.ndarray:
     """The fixed weights, from 1 to 2, with which an output is summed before it is differentiated.
 
     A plain sum would not do: that of a softmax, say, is constant.
@@ -41,16 +43,12 @@ def weights(shape):
     return np.linspace(1, 2, int(np.prod(shape)), dtype="float32").reshape(shape)
 
 
-def save_keys(path, keys):
+def save_keys(path: str | os.PathLike, keys: Iterable[Key]) -> None:
     """Write keys to an .npz file: numbers and text, the same bytes for the same keys."""
     arrays = {}
     for key in keys:
-        about = {
-            "arguments": key.arguments,
-            "points": key.points,
-            "rtol": key.rtol,
-            "atol": key.atol,
-            "differentiable": key.differentiable,
+        fields = ("arguments", "points", "rtol", "atol", "differentiable")
+        about = {field: getattr(key, field) for field in fields} | {
             "wrong": [sentence for sentence, _ in key.wrong],
             "cases": len(key.cases),
             "outputs": len(key.expected[0]),
@@ -74,7 +72,7 @@ def save_keys(path, keys):
             file.writestr(entry, buffer.getvalue())
 
 
-def load_key(path, name):
+def load_key(path: str | os.PathLike, name: str) -> Key:
     """The `Key` of one exercise in a file that `save_keys` wrote.
 
     Raises:
@@ -88,37 +86,28 @@ def load_key(path, name):
                     f"There is no exercise {name!r} in this assignment: it has {', '.join(names)}."
                 )
             about = json.loads(str(file[f"{name}/about"]))
-            cases, outputs = range(about["cases"]), range(about["outputs"])
+            sentences, cases, outputs = (about.pop(key) for key in ("wrong", "cases", "outputs"))
+            arguments = tuple(about.pop("arguments"))
+
+            def stored(kind, count):
+                """For each case a tuple of the arrays of one kind."""
+                return tuple(
+                    tuple(file[f"{name}/{i}/{kind}{j}"] for j in range(count)) for i in range(cases)
+                )
+
             return Key(
                 name=name,
-                arguments=tuple(about["arguments"]),
+                arguments=arguments,
                 cases=tuple(
-                    tuple(
-                        _number(file[f"{name}/{i}/in{j}"]) for j in range(len(about["arguments"]))
-                    )
-                    for i in cases
+                    tuple(value if value.ndim else value.item() for value in case)
+                    for case in stored("in", len(arguments))
                 ),
-                expected=tuple(tuple(file[f"{name}/{i}/out{j}"] for j in outputs) for i in cases),
-                wrong=tuple(
-                    (
-                        sentence,
-                        tuple(
-                            tuple(file[f"{name}/{i}/wrong{w}-{j}"] for j in outputs) for i in cases
-                        ),
-                    )
-                    for w, sentence in enumerate(about["wrong"])
-                ),
-                points=about["points"],
-                rtol=about["rtol"],
-                atol=about["atol"],
-                differentiable=about["differentiable"],
+                expected=stored("out", outputs),
+                wrong=tuple((s, stored(f"wrong{w}-", outputs)) for w, s in enumerate(sentences)),
                 gradient=file[f"{name}/gradient"] if about["differentiable"] else None,
+                **about,
             )
     except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
         raise ValueError(
             f"{path} is damaged: restore it with `git checkout`, or download it again."
         ) from error
-
-
-def _number(array):
-    return array.item() if array.ndim == 0 else array
