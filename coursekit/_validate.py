@@ -3,6 +3,7 @@
 import math
 import numbers
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -108,3 +109,12 @@ def codes(name, value, width=None):
             f"got shape {array.shape}."
         )
     return array
+
+
+def built_model(name, value):
+    """Return `value` if it is a built Keras model, or raise."""
+    if not isinstance(value, keras.Model):
+        raise TypeError(f"{name} must be a Keras model, got {type(value).__name__}.")
+    if not value.built:
+        raise ValueError(f"{name} must be built: begin it with keras.Input(shape).")
+    return value
