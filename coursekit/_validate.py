@@ -3,6 +3,7 @@
 import math
 import numbers
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -105,3 +106,12 @@ def codes(name, value, width=None):
         wanted = f"(n, {width}), one row of {width} numbers per code"
         raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}.")
     return array
+
+
+def built_model(name, value):
+    """Return `value` if it is a built Keras model, or raise."""
+    if not isinstance(value, keras.Model):
+        raise TypeError(f"{name} must be a Keras model, got {type(value).__name__}.")
+    if not value.built:
+        raise ValueError(f"{name} must be built: begin it with keras.Input(shape).")
+    return value

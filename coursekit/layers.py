@@ -1,12 +1,22 @@
 """Layers that the lectures share."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
+
+__all__ = [
+    "GaussianCorruption",
+    "MaskingCorruption",
+    "SaltAndPepperCorruption",
+    "Sampling",
+    "TiedDense",
+]
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
@@ -25,9 +35,8 @@ class TiedDense(keras.layers.Layer):
 
     Args:
         units: m, the number of code units, from 1.
-        activation: of the code; any that `keras.layers.Dense` takes.
-        decoder_activation: of the reconstruction.
-        kernel_initializer, kernel_regularizer: as for `keras.layers.Dense`.
+        activation, decoder_activation: of the code, and of the reconstruction.
+        kernel_initializer, kernel_regularizer: all of them as for `keras.layers.Dense`.
 
     Raises:
         TypeError, ValueError: `units` is not a whole number, or is below 1.
@@ -37,12 +46,12 @@ class TiedDense(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        activation=None,
+        units: int,
+        activation: Any = None,
         *,
-        decoder_activation=None,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
+        decoder_activation: Any = None,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -53,7 +62,7 @@ class TiedDense(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         n = input_shape[-1]
         if n is None:
             raise ValueError(
@@ -68,19 +77,19 @@ class TiedDense(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.decoder_bias = self.add_weight(shape=(n,), initializer="zeros", name="decoder_bias")
 
-    def __call__(self, inputs, transpose=False, **kwargs):
+    def __call__(self, inputs: ArrayLike, transpose: bool = False, **kwargs) -> Any:
         # Before Keras builds the layer: it would take the size of the codes for that of x.
         self._refuse_codes_first(transpose)
         return super().__call__(inputs, transpose=transpose, **kwargs)
 
-    def call(self, inputs, transpose=False):
+    def call(self, inputs: Any, transpose: bool = False) -> Any:
         self.compute_output_shape(inputs.shape, transpose=transpose)
         if transpose:
             output = ops.matmul(inputs, ops.transpose(self.kernel)) + self.decoder_bias
             return self.decoder_activation(output)
         return self.activation(ops.matmul(inputs, self.kernel) + self.bias)
 
-    def compute_output_shape(self, input_shape, transpose=False):
+    def compute_output_shape(self, input_shape: tuple, transpose: bool = False) -> tuple:
         """Shape of the codes, or with ``transpose=True`` of the reconstructions."""
         self._refuse_codes_first(transpose)
         if not self.built:
@@ -94,7 +103,7 @@ class TiedDense(keras.layers.Layer):
             )
         return (*input_shape[:-1], gives)
 
-    def compute_output_spec(self, inputs, transpose=False):
+    def compute_output_spec(self, inputs: Any, transpose: bool = False) -> keras.KerasTensor:
         # Keras would ask compute_output_shape without `transpose`.
         shape = self.compute_output_shape(inputs.shape, transpose=transpose)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
@@ -106,7 +115,7 @@ class TiedDense(keras.layers.Layer):
                 "the number of features of x decides the kernel's shape."
             )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "units": self.units,
@@ -118,22 +127,16 @@ class TiedDense(keras.layers.Layer):
 
 
 class _Corruption(keras.layers.Layer):
-    """What the three corruption layers share: x -> x_tilde in training, x -> x otherwise.
+    """What the three corruption layers share: x -> x_tilde = `_corrupt(x)` in training only."""
 
-    Subclasses say how, `_corrupt(x)`, and overwrite `adapt` where they must know the images.
-    """
-
-    def __init__(self, strength, *, seed=None, **kwargs):
+    def __init__(self, strength: float, *, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.strength = _validate.real("strength", strength, at_least=0)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def build(self, input_shape):
-        """Nothing to build: no weights, and any shape will do."""
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         if not keras.backend.is_float_dtype(inputs.dtype):
             raise TypeError(
                 f"{self.name} takes floating-point inputs in [0, 1], got dtype "
@@ -141,18 +144,19 @@ class _Corruption(keras.layers.Layer):
             )
         return self._corrupt(inputs) if training else inputs
 
-    def adapt(self, images):
+    def adapt(self, images: ArrayLike) -> None:
         """Measure on training images what `strength` needs to know; for this layer, nothing.
 
         Raises:
-            ValueError: `images` do not lie in [0, 1].
+            TypeError, ValueError: `images` do not lie in [0, 1].
         """
-        _unit_range(images)
+        images = _validate.finite_array("images", images)
+        _validate.in_unit_range("images", images, "divide pixel values from 0 to 255 by 255")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "strength": self.strength, "seed": self.seed}
 
 
@@ -165,22 +169,21 @@ class GaussianCorruption(_Corruption):
 
     Args:
         strength: expected squared change of a pixel, E (x_tilde - x)^2 = sigma^2, from 0.
-        clip: whether x_tilde is clipped to [0, 1], which lessens the change: `strength` is that
-            before clipping.
+        clip: whether x_tilde is clipped to [0, 1]; `strength` is then the change before clipping.
         seed: whole number that makes the draws reproducible, or None.
 
     Raises:
         TypeError, ValueError: `strength` is no number, or negative; inputs are whole numbers.
     """
 
-    def __init__(self, strength, *, clip=False, seed=None, **kwargs):
-        super().__init__(strength, seed=seed, **kwargs)
+    def __init__(self, strength: float, *, clip: bool = False, **kwargs):
+        super().__init__(strength, **kwargs)
         if not isinstance(clip, bool):
             raise TypeError(f"clip must be True or False, got {clip!r}.")
         self.clip = clip
 
     @property
-    def sigma(self):
+    def sigma(self) -> float:
         """Standard deviation of the noise."""
         return math.sqrt(self.strength)
 
@@ -189,39 +192,34 @@ class GaussianCorruption(_Corruption):
         x_tilde = x + ops.cast(self.sigma * eps, x.dtype)
         return ops.clip(x_tilde, 0.0, 1.0) if self.clip else x_tilde
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "clip": self.clip}
 
 
 class _HitCorruption(_Corruption):
-    """Corruption that hits each pixel with one probability and leaves the others alone.
+    """Sets each pixel with one probability to 0 or, the share `_white` of those hit, to 1."""
 
-    Subclasses say which values a hit gives, `_hit(x, uniform, probability)`, and the squared change
-    that it makes on average, `_change(mean, mean_square)` of the images' pixels.
-    """
-
-    def __init__(self, strength, *, seed=None, change_per_hit=None, **kwargs):
-        super().__init__(strength, seed=seed, **kwargs)
+    def __init__(self, strength: float, *, change_per_hit: float | None = None, **kwargs):
+        super().__init__(strength, **kwargs)
         self.change_per_hit = None
         if change_per_hit is not None:
             self._set_change_per_hit(_validate.real("change_per_hit", change_per_hit, at_least=0))
 
-    def adapt(self, images):
+    def adapt(self, images: ArrayLike) -> None:
         """Measure `change_per_hit` on the training images, of any shape.
 
         Call it before `fit`: a compiled training step keeps what it was compiled with.
 
         Raises:
-            ValueError: `images` do not lie in [0, 1], or `strength` is more than hitting every
-                pixel would change.
+            TypeError, ValueError: `images` do not lie in [0, 1], or `strength` is more than hitting
+                every pixel would change.
         """
-        images = _unit_range(images)
-        flat = images.reshape(len(images), -1)
+        super().adapt(images)
+        flat = np.reshape(images, (len(images), -1))
         # Image by image: exact enough in float32, and no copy of all training images.
         squares = np.einsum("ij,ij->i", flat, flat, dtype="float64") / flat.shape[1]
-        self._set_change_per_hit(
-            float(self._change(images.mean(dtype="float64"), squares.mean(dtype="float64")))
-        )
+        white = self._white * (1 - 2 * flat.mean(dtype="float64"))
+        self._set_change_per_hit(float(squares.mean() + white))
 
     def _set_change_per_hit(self, change):
         if self.strength > change:
@@ -232,7 +230,7 @@ class _HitCorruption(_Corruption):
         self.change_per_hit = change
 
     @property
-    def probability(self):
+    def probability(self) -> float:
         """Probability that a pixel is hit, strength / change_per_hit."""
         if self.change_per_hit is None:
             raise ValueError(
@@ -244,9 +242,11 @@ class _HitCorruption(_Corruption):
     def _corrupt(self, x):
         # In float32 also where x is not: small probabilities need its resolution.
         uniform = keras.random.uniform(ops.shape(x), dtype="float32", seed=self.seed_generator)
-        return self._hit(x, uniform, self.probability)
+        x_tilde = ops.where(uniform < self.probability, ops.ones_like(x), x)
+        black = uniform < (1 - self._white) * self.probability
+        return ops.where(black, ops.zeros_like(x), x_tilde)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "change_per_hit": self.change_per_hit}
 
 
@@ -254,55 +254,29 @@ class _HitCorruption(_Corruption):
 class MaskingCorruption(_HitCorruption):
     """Sets pixels to 0 with a probability, in training only. Lecture 07.
 
-    Unlike `keras.layers.Dropout` it does not enlarge the pixels that stay. Every call in training
-    draws afresh for every pixel. The three corruption layers measure their strength in one unit,
-    so that kinds of noise can be compared.
+    Unlike `keras.layers.Dropout` it does not enlarge the pixels that stay.
 
     Args:
-        strength: expected squared change of a pixel, E (x_tilde - x)^2, averaged over pixels and
-            training images, from 0.
-        seed: whole number that makes the draws reproducible, or None.
+        strength, seed: as for `GaussianCorruption`, over the pixels of all training images.
         change_per_hit: E x^2, the squared change where every pixel is masked; usually measured by
-            ``adapt(training_images)``. Pixels are masked with the probability
-            strength / change_per_hit.
+            ``adapt(training_images)``. The probability of a hit is strength / change_per_hit.
 
     Raises:
         TypeError, ValueError: `strength` is no number, or outside [0, change_per_hit]; inputs are
             whole numbers; called in training before `change_per_hit` is known.
     """
 
-    def _change(self, mean, mean_square):
-        return mean_square
-
-    def _hit(self, x, uniform, probability):
-        return ops.where(uniform < probability, ops.zeros_like(x), x)
+    _white = 0.0
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
 class SaltAndPepperCorruption(_HitCorruption):
     """Sets pixels to 0 or 1, with equal chance, with a probability, in training only. Lecture 07.
 
-    Every call in training draws afresh for every pixel. The three corruption layers measure their
-    strength in one unit, so that kinds of noise can be compared.
-
-    Args:
-        strength: expected squared change of a pixel, E (x_tilde - x)^2, averaged over pixels and
-            training images, from 0.
-        seed: whole number that makes the draws reproducible, or None.
-        change_per_hit: (E x^2 + E (1 - x)^2) / 2, the squared change where every pixel is hit;
-            usually measured by ``adapt(training_images)``. Pixels are hit with the probability
-            strength / change_per_hit.
-
-    Raises:
-        TypeError, ValueError: as `MaskingCorruption`.
+    Args, raises: as `MaskingCorruption`; here change_per_hit is (E x^2 + E (1 - x)^2) / 2.
     """
 
-    def _change(self, mean, mean_square):
-        return 0.5 - mean + mean_square
-
-    def _hit(self, x, uniform, probability):
-        x_tilde = ops.where(uniform < probability, ops.ones_like(x), x)
-        return ops.where(uniform < probability / 2, ops.zeros_like(x), x_tilde)
+    _white = 0.5
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
@@ -323,16 +297,12 @@ class Sampling(keras.layers.Layer):
         ValueError: when called on other than two tensors of one shape.
     """
 
-    def __init__(self, *, seed=None, **kwargs):
+    def __init__(self, *, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        """No weights; refuses what is not a pair of equal shapes."""
-        self.compute_output_shape(input_shape)
-
-    def call(self, inputs):
+    def call(self, inputs: list[Any]) -> Any:
         pair = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         self.compute_output_shape([tuple(tensor.shape) for tensor in pair])
         z_mean, z_log_var = inputs
@@ -341,7 +311,7 @@ class Sampling(keras.layers.Layer):
         noise = ops.exp(ops.cast(z_log_var, "float32") / 2) * eps
         return z_mean + ops.cast(noise, z_mean.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[tuple]) -> tuple:
         pair = bool(input_shape) and isinstance(input_shape[0], (tuple, list))
         shapes = [tuple(shape) for shape in input_shape] if pair else [tuple(input_shape)]
         if len(shapes) != 2 or shapes[0] != shapes[1]:
@@ -351,14 +321,5 @@ class Sampling(keras.layers.Layer):
             )
         return shapes[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "seed": self.seed}
-
-
-def _unit_range(images):
-    images = _validate.finite_array("images", images)
-    if images.min() < 0 or images.max() > 1:
-        raise ValueError(
-            f"images must lie in [0, 1], got {images.min():.3g} to {images.max():.3g}."
-        )
-    return images

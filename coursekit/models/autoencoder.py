@@ -21,6 +21,8 @@ class Autoencoder(_Composed):
         ValueError: one has several inputs or outputs, or is not built, or the shapes do not meet.
     """
 
+    chain = ("encoder", "decoder")  # what `call` calls in turn: see coursekit._graph
+
     def __init__(self, encoder, decoder, **kwargs):
         super().__init__(**kwargs)
         _require_halves(encoder, decoder)

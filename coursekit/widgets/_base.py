@@ -1,20 +1,22 @@
 """What the course's widgets share on the Python side."""
 
+import numbers
 from pathlib import Path
 
 import anywidget
-import keras
 import numpy as np
 import traitlets as t
+from keras import ops
 
-from coursekit.widgets._dense import UnsupportedLayer, read_dense
-
-_HERE = Path(__file__).parent
+from coursekit import _validate
+from coursekit._graph import UnsupportedLayer
+from coursekit.widgets._dense import input_shapes, read_dense
 
 
 def read_sources(*names):
     """The named files beside this one, joined: anywidget loads one module and one style sheet."""
-    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
+    here = Path(__file__).parent
+    return "\n".join((here / name).read_text(encoding="utf-8") for name in names)
 
 
 class CourseWidget(anywidget.AnyWidget):
@@ -23,7 +25,7 @@ class CourseWidget(anywidget.AnyWidget):
     _css = read_sources("course.css")
 
     #: Whether a move needs an answer from Python; such a widget cannot live on a static page.
-    needs_kernel = False
+    needs_kernel: bool = False
 
     def __repr__(self):
         # The text that a saved notebook shows where no kernel runs.
@@ -34,7 +36,7 @@ class ModelWidget(CourseWidget):
     """Shows what a Keras model makes of numbers that the hand chooses.
 
     `_role` is what messages call the model. `_checked_input` turns the numbers that the browser
-    sends into one input of the model, or raises `ValueError`.
+    sends into one input of the model, or raises `TypeError` or `ValueError`.
     """
 
     _role = "model"
@@ -52,51 +54,47 @@ class ModelWidget(CourseWidget):
         self.on_msg(self._answer)
 
     @property
-    def needs_kernel(self):
+    def needs_kernel(self) -> bool:
         return self.evaluation == "kernel"
 
     def _take(self, model):
-        """Keep the model, or say why not."""
+        """Keep the model and return the shape of the batches that it takes, or say why not."""
         role = self._role
-        if not isinstance(model, keras.Model):
-            raise TypeError(f"{role} must be a Keras model, got {type(model).__name__}")
-        inputs, outputs = (getattr(model, ends, None) or () for ends in ("inputs", "outputs"))
-        if len(inputs) > 1 or len(outputs) > 1:
+        self._model = _validate.built_model(role, model)
+        inputs, outputs = input_shapes(model), len(getattr(model, "outputs", None) or "1")
+        if len(inputs) != 1 or outputs != 1:
             raise ValueError(
-                f"{role} must have one input and one output, "
-                f"got {len(inputs)} inputs and {len(outputs)} outputs"
+                f"{role} must have one input and one output, got {len(inputs)} inputs and "
+                f"{outputs} outputs; a condition can be fixed in a Keras model around it."
             )
         for weight in model.weights:
-            if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
-                raise ValueError(f"{role} must have finite weights, got others in {weight.path!r}")
-        self._model = model
+            if not np.isfinite(ops.convert_to_numpy(weight)).all():
+                raise ValueError(f"{role} must have finite weights, got others in {weight.path!r}.")
+        return inputs[0]
 
     def _evaluate(self, inputs):
         """What the model makes of a batch, as NumPy."""
-        outputs = self._model(np.asarray(inputs, dtype="float32"), training=False)
-        outputs = keras.ops.convert_to_numpy(outputs)
+        outputs = ops.convert_to_numpy(self._model(np.asarray(inputs, "float32"), training=False))
         if not np.isfinite(outputs).all():
-            raise ValueError(f"{self._role} must give finite images, got NaN or infinity")
+            raise ValueError(f"{self._role} must give finite images, got NaN or infinity.")
         return outputs
 
     def _in_browser(self, evaluate, allowed=("auto", "browser", "kernel")):
         """The traits by which the browser evaluates the model, or none and the reason."""
-        if evaluate not in allowed:
-            raise ValueError(f"evaluate must be one of {allowed}, got {evaluate!r}")
-        if evaluate not in ("auto", "browser"):
+        if _validate.one_of("evaluate", evaluate, allowed) not in ("auto", "browser"):
             return {}, ""
         try:
             steps, weights = read_dense(self._model)
         except UnsupportedLayer as refused:
             if evaluate == "browser":
-                raise
+                raise ValueError(f'evaluate="browser" is not possible: {refused}.') from None
             return {}, f" ({refused})"
         return {"evaluation": "browser", "_steps": steps, "_weights": weights.tobytes()}, ""
 
     def _answer(self, _, content, buffers):
         try:
             image = self._evaluate(self._checked_input(content["input"])[None])
-        except ValueError as error:  # without an answer the browser would wait for good
+        except (TypeError, ValueError) as error:  # without an answer the browser would wait forever
             self.send({"view": content["view"], "error": str(error)})
         else:
             self.send({"view": content["view"]}, [image.astype("<f4").tobytes()])
@@ -106,3 +104,10 @@ def by_kernel(done, because):
     """The traits by which the kernel evaluates the model; `done` is the verb of the notice."""
     notice = f"{done} by the kernel, so it moves only while the kernel is free{because}."
     return {"evaluation": "kernel", "notice": notice}
+
+
+def numbered(name, value, kind, count):
+    """Return `value` if it is the number, from 0, of one of `count` things of a kind, or raise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < count:
+        raise ValueError(f"{name} must be a {kind}, 0 to {count - 1}, got {value!r}.")
+    return int(value)

@@ -5,8 +5,7 @@ import functools
 import keras
 import numpy as np
 
-from coursekit import layers
-from coursekit.models import Autoencoder
+from coursekit._graph import UnsupportedLayer, links
 
 # What each activation may carry besides its input, with the value Keras takes when it is absent.
 _ACTIVATIONS = {
@@ -18,23 +17,16 @@ _ACTIVATIONS = {
     keras.activations.leaky_relu: ("leaky_relu", {"negative_slope": 0.2}),
     keras.activations.gelu: ("gelu", {"approximate": False}),
 }
-_IDENTITY_AT_INFERENCE = (
-    keras.layers.InputLayer,
-    keras.layers.Dropout,
-    keras.layers.GaussianNoise,
-    keras.layers.Flatten,
-    keras.layers.Reshape,
-    layers.GaussianCorruption,
-    layers.MaskingCorruption,
-    layers.SaltAndPepperCorruption,
-)
 
 
-class UnsupportedLayer(ValueError):
-    """The model holds a layer that the browser cannot evaluate; the message names it."""
-
-    def __init__(self, layer, why="is not among those the browser evaluates"):
-        super().__init__(f"{type(layer).__name__} {layer.name!r} {why}")
+def input_shapes(model):
+    """The shape of the batches of each input that a built model takes; () where it is not told."""
+    if getattr(model, "inputs", None):
+        return [tuple(tensor.shape) for tensor in model.inputs]
+    built = model.get_build_config() or {}
+    shape = built.get("input_shape") or built.get("shapes_dict") or ()
+    one = all(size is None or isinstance(size, int) for size in shape)
+    return [tuple(shape)] if one else [*shape]
 
 
 def read_dense(model):
@@ -44,52 +36,21 @@ def read_dense(model):
     numbers of all the steps in their order: for "dense" the kernel (inputs, outputs), then the
     bias; for "affine" a scale, then a shift, per value. Raises `UnsupportedLayer`.
     """
-    steps, numbers = [], []
-    chain = _chain(model)
-    shape = input_shape(model)
-    for layer in chain:
-        if not isinstance(layer, keras.layers.Layer):  # a bare keras.ops operation
-            raise UnsupportedLayer(layer)
-        if layer.compute_dtype != "float32":
-            raise UnsupportedLayer(layer, f"computes in {layer.compute_dtype}, not float32")
-        new_steps, new_numbers = _read_layer(layer, shape)
+    steps, numbers = [], [np.empty(0)]
+    (shape,) = input_shapes(model)
+    for layer, options in links(model):
+        new_steps, new_numbers = _read_layer(layer, shape, options.get("training"))
         steps += new_steps
         numbers += new_numbers
         shape = layer.compute_output_shape(shape)
-    flat = [np.ravel(values).astype("float32") for values in numbers]
-    return steps, np.concatenate([*flat, np.empty(0, "float32")])
+    return steps, np.concatenate([np.ravel(values).astype("float32") for values in numbers])
 
 
-def input_shape(model):
-    """The shape of a batch that `model` takes, or None where it does not tell."""
-    if type(model) is Autoencoder:
-        return input_shape(model.encoder)
-    inputs = getattr(model, "inputs", None)
-    return tuple(inputs[0].shape) if inputs else None
-
-
-def _chain(model):
-    """The model's layers from its input to its output, nested models unfolded."""
-    if type(model) is Autoencoder:
-        return _chain(model.encoder) + _chain(model.decoder)
-    own = [cls for cls in type(model).__mro__ if cls.__module__.split(".")[0] != "keras"]
-    if any("call" in vars(cls) for cls in own):  # it may do anything: the layers do not tell
-        raise UnsupportedLayer(model, "has a `call` of its own")
-    layers = []
-    tensor = model.outputs[0]
-    while tensor is not model.inputs[0]:
-        operation, node_index, _ = tensor._keras_history
-        sources = operation._inbound_nodes[node_index].input_tensors
-        if len(sources) != 1 or len(operation._inbound_nodes[node_index].output_tensors) != 1:
-            raise UnsupportedLayer(operation, "is not a link in a chain of layers")
-        layers[:0] = _chain(operation) if isinstance(operation, keras.Model) else [operation]
-        tensor = sources[0]
-    return layers
-
-
-def _read_layer(layer, shape):
+def _read_layer(layer, shape, training):
     # Exact types: a subclass may compute something else.
     kind = type(layer)
+    if getattr(layer, "compute_dtype", "float32") != "float32":
+        raise UnsupportedLayer(layer, f"computes in {layer.compute_dtype}, not float32")
     if kind is keras.layers.Dense:
         if len(shape) != 2:
             raise UnsupportedLayer(layer, f"is applied to an input of shape {shape[1:]}")
@@ -98,28 +59,27 @@ def _read_layer(layer, shape):
         bias = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(outputs)
         step = {"kind": "dense", "inputs": inputs, "outputs": outputs}
         return [step, *_read_activation(layer, layer.activation)], [kernel, bias]
-    if kind is keras.layers.BatchNormalization:
+    if kind is keras.layers.BatchNormalization and not training:
         return _read_batch_normalization(layer, shape)
     if kind is keras.layers.Activation:
         return _read_activation(layer, layer.activation), []
-    if kind is keras.layers.LeakyReLU:
-        return [{"kind": "leaky_relu", "negative_slope": float(layer.negative_slope)}], []
-    if kind is keras.layers.ReLU:
-        if layer.max_value is not None or layer.threshold:
+    if kind in (keras.layers.LeakyReLU, keras.layers.ReLU):
+        if getattr(layer, "max_value", None) is not None or getattr(layer, "threshold", 0):
             raise UnsupportedLayer(layer, "has a max_value or a threshold")
         return [{"kind": "leaky_relu", "negative_slope": float(layer.negative_slope)}], []
     if kind is keras.layers.Flatten and layer.data_format == "channels_first" and len(shape) > 3:
         raise UnsupportedLayer(layer, "moves the channels to the end")
-    if kind in _IDENTITY_AT_INFERENCE:
+    if kind in (keras.layers.Flatten, keras.layers.Reshape):
         return [], []
-    raise UnsupportedLayer(layer)
+    when = " in training" * bool(training)
+    raise UnsupportedLayer(layer, f"is not among those the browser evaluates{when}")
 
 
 def _read_activation(layer, function):
     if isinstance(function, keras.layers.Layer):
         if type(function) not in (keras.layers.ReLU, keras.layers.LeakyReLU):
             raise UnsupportedLayer(layer, f"has the activation {type(function).__name__}")
-        return _read_layer(function, None)[0]
+        return _read_layer(function, None, False)[0]
     given = {}
     if isinstance(function, functools.partial) and not function.args:
         function, given = function.func, function.keywords
@@ -132,16 +92,20 @@ def _read_activation(layer, function):
 
 
 def _read_batch_normalization(layer, shape):
-    def per_value(weight, default):
-        values = np.full(shape[layer.axis], default)
-        if weight is not None:
-            values = keras.ops.convert_to_numpy(weight).astype("float64")
-        along = [1] * len(shape)
-        along[layer.axis] = -1
-        return np.broadcast_to(values.reshape(along)[0], shape[1:])
-
-    deviation = np.sqrt(per_value(layer.moving_variance, 1.0) + layer.epsilon)
-    scale = per_value(layer.gamma if layer.scale else None, 1.0) / deviation
-    shift = per_value(layer.beta if layer.center else None, 0.0)
-    shift = shift - per_value(layer.moving_mean, 0.0) * scale
+    mean, variance, gamma, beta = (
+        keras.ops.convert_to_numpy(weight).astype("float64")
+        for weight in (
+            layer.moving_mean,
+            layer.moving_variance,
+            layer.gamma if layer.scale else 1.0,
+            layer.beta if layer.center else 0.0,
+        )
+    )
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    along = [1] * len(shape)
+    along[layer.axis] = -1
+    scale, shift = (
+        np.broadcast_to(values.reshape(along)[0], shape[1:])
+        for values in (scale, beta - mean * scale)
+    )
     return [{"kind": "affine", "size": scale.size}], [scale, shift]

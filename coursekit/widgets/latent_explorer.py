@@ -1,14 +1,18 @@
 """Slide a latent code and watch the decoded image follow the hand."""
 
 import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import traitlets as t
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
 from coursekit.plots import PALETTE
-from coursekit.widgets._base import ModelWidget, by_kernel, read_sources
-from coursekit.widgets._dense import input_shape
+from coursekit.widgets._base import ModelWidget, by_kernel, numbered, read_sources
+
+__all__ = ["LatentExplorer"]
 
 MOST_POINTS = 5_000  # more are slow to send and cover each other
 GRID_BYTES = 1_500_000
@@ -18,89 +22,74 @@ GRID_SIDES = (9, 41)  # coarser is wrong to the eye, finer makes no difference t
 class Code(t.TraitType):
     """A code: finite numbers of shape (m,); read-only, so that every change is an assignment."""
 
+    metadata: ClassVar = {
+        "sync": True,
+        "to_json": lambda code, _: None if code is None else code.tolist(),
+        "from_json": lambda numbers, _: numbers,
+    }
+
     def validate(self, explorer, value):
-        return explorer._checked_code(self.name, value)
-
-
-_CODE_SYNC = {
-    "sync": True,
-    "to_json": lambda code, _: None if code is None else code.tolist(),
-    "from_json": lambda numbers, _: numbers,
-}
+        return explorer._checked_input(value, self.name)
 
 
 class LatentExplorer(ModelWidget):
     """The image decoded from a code that is dragged on a plane, or slid unit by unit.
 
-    `decoder` is a built Keras model from codes (n, m) to images. `codes` (k, m) are the encoded
-    examples to draw, `labels` (k,) their classes, at most ten. Pixels in [0, 1] are drawn from
-    black to white; what lies outside is drawn as black or white and is left as it is in `image`.
-    `image_shape`, (h, w) or (h, w, 3), is needed where the decoder's output does not tell it.
-    `limits` (low, high) are those of every unit; by default those of the codes, or (-3, 3).
-    `example` is the row of `codes` to begin with.
+    `model` is a model of the course, or anything else with an `image_decoder`, or a built Keras
+    model from codes (n, m) to images. `codes` (k, m) are the encoded examples to draw, `labels`
+    (k,) their classes, at most ten. Pixels in [0, 1] are drawn from black to white; what lies
+    outside is drawn as black or white and is left as it is in `image`. `image_shape`, (h, w) or
+    (h, w, 3), is needed where the images do not tell it. `limits` (low, high) are those of every
+    unit; by default those of the codes, or (-3, 3). `example` is the row of `codes` to begin with.
 
     `evaluate` says who decodes: "browser" (dense layers only; raises for any other, by name),
     "grid" (2-D codes: images computed once, the browser interpolates), "kernel" (Python, for
     every move), or "auto": the first of these that can; `notice` and the widget then say so.
-
     The browser's decoder and the grid are copies: make a new explorer after more training.
 
     `z`, and the pinned ends `a` and `b` of an interpolation, can be read and set. `image` is
-    what the decoder makes of `z`. A drag reaches Python once, at its end. Lectures 00 and 02.
+    what the model makes of `z`. A drag reaches Python once, at its end. Lectures 00 and 02.
     """
 
     _esm = read_sources("parts.js", "dense.js", "evaluate.js", "latent_explorer.js")
-    _role = "decoder"
 
-    z = Code().tag(**_CODE_SYNC)
-    a = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
-    b = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
+    z = Code()
+    a, b, _home = (Code(None, allow_none=True) for _ in range(3))
     #: Row of `codes` that "Back to example" returns to; the student may choose another.
     example = t.Int(None, allow_none=True).tag(sync=True)
     #: The two units, counted from 0, that span the plane.
     units = t.List(t.Int()).tag(sync=True)
 
-    _home = Code(default_value=None, allow_none=True).tag(**_CODE_SYNC)
-    _image_shape = t.List().tag(sync=True)
-    _limits = t.List().tag(sync=True)
-    _order = t.List().tag(sync=True)
-    _center = t.List().tag(sync=True)
-    _spread = t.List().tag(sync=True)
-    _codes = t.Bytes().tag(sync=True)
-    _rows = t.Bytes().tag(sync=True)
-    _classes = t.Bytes().tag(sync=True)
-    _legend = t.List().tag(sync=True)
-    _grid = t.Bytes().tag(sync=True)
+    _image_shape, _limits, _order, _center, _spread, _legend = (
+        t.List().tag(sync=True) for _ in range(6)
+    )
+    _codes, _rows, _classes, _grid = (t.Bytes().tag(sync=True) for _ in range(4))
 
     def __init__(
-        self,
-        decoder,
-        codes=None,
-        labels=None,
-        *,
-        image_shape=None,
-        limits=None,
-        example=0,
-        evaluate="auto",
-    ):
-        self._take(decoder)
-        self._size = _code_size(decoder, codes)
+        self, model: Any, codes: ArrayLike | None = None, labels: ArrayLike | None = None, *,
+        image_shape: Sequence[int] | None = None, limits: tuple[float, float] | None = None,
+        example: int = 0, evaluate: str = "auto",
+    ):  # fmt: skip
+        takes = self._take(getattr(model, "image_decoder", model))
+        if len(takes) != 2 or takes[1] is None:
+            raise ValueError(f"model must take codes of shape (n, m), got {takes}.")
+        self._size = takes[1]
         if codes is not None:
             codes = _validate.codes("codes", codes, self._size).astype("<f4")
         self.codes = codes
-        classes, legend = _checked_labels(labels, self.codes)
-        low, high = _checked_limits(limits, self.codes, self._size)
+        classes, legend = _checked_labels(labels, codes)
+        low, high = _checked_limits(limits, codes, self._size)
         limits = np.stack([low, high], axis=1).tolist()
         if codes is None:
-            center, spread, home, example = (low + high) / 2, (high - low) / 6, None, None
+            start = center = (low + high) / 2
+            spread, home, example = (high - low) / 6, None, None
         else:
-            center, spread = self.codes.mean(axis=0), self.codes.std(axis=0)
-            home = _row(self.codes, example)
-        start = center if home is None else home
-        self._shape = _image_shape(self._evaluate(start[None])[0].shape, image_shape)
+            center, spread = codes.mean(axis=0), codes.std(axis=0)
+            start = home = codes[numbered("example", example, "row of codes", len(codes))]
+        self._shape = _image_shape(self._evaluate(start[None]), image_shape)
         order = np.argsort(-spread, kind="stable").tolist()
         how = self._choose(evaluate, limits)
-        rows, thinned = _thinned(self.codes, example)
+        rows, thinned = _thinned(codes, example)
         super().__init__(
             z=start,
             example=example,
@@ -112,7 +101,7 @@ class LatentExplorer(ModelWidget):
             _order=order,
             _center=center.tolist(),
             _spread=spread.tolist(),
-            _codes=b"" if codes is None else self.codes[rows].tobytes(),
+            _codes=b"" if codes is None else codes[rows].tobytes(),
             _rows=rows.astype("<i4").tobytes(),
             _classes=b"" if classes is None else classes[rows].tobytes(),
             _legend=legend,
@@ -120,12 +109,12 @@ class LatentExplorer(ModelWidget):
         )
 
     @property
-    def image(self):
-        """The decoder's image of `z`: (h, w) or (h, w, 3), float32, nothing clipped."""
+    def image(self) -> np.ndarray:
+        """The model's image of `z`: (h, w) or (h, w, 3), float32, nothing clipped."""
         return self._evaluate(self.z[None])[0].reshape(self._shape)
 
     def _choose(self, evaluate, limits):
-        """The traits by which the decoder is evaluated, and what to say about it."""
+        """The traits by which the model is evaluated, and what to say about it."""
         how, because = self._in_browser(evaluate, ("auto", "browser", "grid", "kernel"))
         if how:
             return how
@@ -134,25 +123,19 @@ class LatentExplorer(ModelWidget):
         if evaluate == "grid" and not possible:
             raise ValueError(
                 f'evaluate="grid" needs 2-D codes and small images, '
-                f"got {self._size}-D codes and images of shape {self._shape}"
+                f"got {self._size}-D codes and images of shape {self._shape}."
             )
-        if evaluate != "kernel" and possible:
-            said = f"Interpolated from a grid of {side} × {side} decoded images{because}."
-            return {"evaluation": "grid", "_grid": self._decoded_grid(limits, side), "notice": said}
-        return by_kernel("Decoded", because)
+        if evaluate == "kernel" or not possible:
+            return by_kernel("Decoded", because)
+        codes = np.stack(np.meshgrid(*(np.linspace(*pair, side) for pair in limits)), axis=-1)
+        grid = np.rint(255 * np.clip([self._evaluate(row) for row in codes], 0, 1))
+        said = f"Interpolated from a grid of {side} × {side} decoded images{because}."
+        return {"evaluation": "grid", "_grid": grid.astype("uint8").tobytes(), "notice": said}
 
-    def _decoded_grid(self, limits, side):
-        first, second = (np.linspace(*pair, side) for pair in limits)
-        codes = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
-        images = np.concatenate([self._evaluate(part) for part in np.split(codes, side)])
-        return np.rint(255 * np.clip(images, 0, 1)).astype("uint8").tobytes()
-
-    def _checked_code(self, name, value):
-        code = np.array(value, dtype="float64")
+    def _checked_input(self, z, name="z"):
+        code = _validate.finite_array(name, z).astype("float64")
         if code.shape != (self._size,):
-            raise ValueError(f"{name} must have shape ({self._size},), got {code.shape}")
-        if not np.isfinite(code).all():
-            raise ValueError(f"{name} must be finite, got {code.tolist()}")
+            raise ValueError(f"{name} must have shape ({self._size},), got {code.shape}.")
         code.flags.writeable = False
         return code
 
@@ -165,7 +148,7 @@ class LatentExplorer(ModelWidget):
             if self.evaluation == "grid" and ((code < low) | (code > high)).any():
                 raise ValueError(
                     f"{proposal['trait'].name} must lie within the grid's limits "
-                    f"{self._limits}, got {code.tolist()}"
+                    f"{self._limits}, got {code.tolist()}."
                 )
             wider = [np.minimum(low, code), np.maximum(high, code)]
             self._limits = np.stack(wider, axis=1).tolist()
@@ -177,36 +160,21 @@ class LatentExplorer(ModelWidget):
         wanted = min(2, self._size)
         if len(set(units)) != wanted or not all(0 <= unit < self._size for unit in units):
             raise ValueError(
-                f"units must be {wanted} different units of 0 to {self._size - 1}, got {units}"
+                f"units must be {wanted} different units of 0 to {self._size - 1}, got {units}."
             )
         return units
 
     @t.validate("example")
     def _check_example(self, proposal):
         if self.codes is not None:
-            _row(self.codes, proposal["value"])
-        elif proposal["value"] is not None:
-            raise ValueError("example must be None for an explorer without codes")
-        return proposal["value"]
+            return numbered("example", proposal["value"], "row of codes", len(self.codes))
+        if proposal["value"] is not None:
+            raise ValueError("example must be None for an explorer without codes.")
 
     @t.observe("example")
     def _move_home(self, change):
         if self.codes is not None:
             self._home = self.codes[change["new"]]
-
-    def _checked_input(self, z):
-        return self._checked_code("z", z)
-
-
-def _code_size(decoder, codes):
-    shape = input_shape(decoder)
-    if shape is not None:
-        if len(shape) != 2 or shape[1] is None:
-            raise ValueError(f"decoder must take codes of shape (n, m), got {shape}")
-        return shape[1]
-    if not decoder.built or codes is None or np.ndim(codes) != 2:
-        raise ValueError("decoder must be built, and codes given where it does not tell its input")
-    return np.shape(codes)[1]
 
 
 def _checked_labels(labels, codes):
@@ -216,10 +184,10 @@ def _checked_labels(labels, codes):
     labels = np.asarray(labels)
     if codes is None or labels.shape != (len(codes),):
         wanted = "needs codes" if codes is None else f"must have shape ({len(codes)},)"
-        raise ValueError(f"labels {wanted}, got shape {labels.shape}")
+        raise ValueError(f"labels {wanted}, got shape {labels.shape}.")
     names, classes = np.unique(labels, return_inverse=True)
     if len(names) > len(PALETTE):
-        raise ValueError(f"labels may name at most {len(PALETTE)} classes, got {len(names)}")
+        raise ValueError(f"labels may name at most {len(PALETTE)} classes, got {len(names)}.")
     # A digit keeps its color in every figure of the course.
     digits = names.dtype.kind in "iu" and names.min() >= 0 and names.max() < len(PALETTE)
     colors = [PALETTE[name] for name in names] if digits else PALETTE
@@ -229,49 +197,32 @@ def _checked_labels(labels, codes):
 
 def _checked_limits(limits, codes, size):
     """Lowest and highest value of each unit, shape (m,) each."""
-    if limits is not None:
-        limits = np.asarray(limits, dtype="float64")
-        ordered = limits.shape == (2,) and np.isfinite(limits).all() and limits[0] < limits[1]
-        if not ordered:
-            raise ValueError(f"limits must be finite numbers (low, high), got {limits.tolist()}")
-        low, high = np.full(size, limits[0]), np.full(size, limits[1])
-        # The codes are float32, so the limits are compared as such.
-        if codes is not None and ((codes < low.astype("f4")) | (codes > high.astype("f4"))).any():
-            raise ValueError(
-                f"limits must hold all codes, got {limits.tolist()} "
-                f"for codes from {codes.min():.3g} to {codes.max():.3g}"
-            )
-        return low, high
-    if codes is None:
-        return np.full(size, -3.0), np.full(size, 3.0)
-    low, high = codes.min(axis=0).astype("float64"), codes.max(axis=0).astype("float64")
-    margin = np.where(high > low, 0.05 * (high - low), 0.5)  # a dead unit still gets a slider
-    return low - margin, high + margin
-
-
-def _image_shape(output_shape, given):
-    """(h, w) or (h, w, 3), as given or as the decoder's output of one code tells."""
-    if given is None:
-        side = math.isqrt(output_shape[0])
-        if len(output_shape) == 1 and side**2 == output_shape[0]:
-            return side, side
-        given = output_shape
-    shape = tuple(given)
-    if len(shape) == 3 and shape[2] == 1:
-        shape = shape[:2]
-    fits = math.prod(shape) == math.prod(output_shape)
-    if not fits or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+    if limits is None and codes is not None:
+        low, high = codes.min(axis=0).astype("float64"), codes.max(axis=0).astype("float64")
+        margin = np.where(high > low, 0.05 * (high - low), 0.5)  # a dead unit still gets a slider
+        return low - margin, high + margin
+    limits = np.asarray((-3, 3) if limits is None else limits, dtype="float64")
+    if limits.shape != (2,) or not np.isfinite(limits).all() or limits[0] >= limits[1]:
+        raise ValueError(f"limits must be finite numbers (low, high), got {limits.tolist()}.")
+    low, high = limits.astype("float32")  # as which the codes are compared
+    if codes is not None and ((codes < low) | (codes > high)).any():
         raise ValueError(
-            "image_shape must be (h, w) or (h, w, 3) and fit "
-            f"the decoder's output {tuple(output_shape)}, got {tuple(given)}"
+            f"limits must hold all codes, got {limits.tolist()} "
+            f"for codes from {codes.min():.3g} to {codes.max():.3g}."
         )
-    return shape
+    return np.full(size, limits[0]), np.full(size, limits[1])
 
 
-def _row(codes, example):
-    if not isinstance(example, int | np.integer) or not 0 <= example < len(codes):
-        raise ValueError(f"example must be a row of codes, 0 to {len(codes) - 1}, got {example!r}")
-    return codes[example]
+def _image_shape(image, given):
+    """(h, w) or (h, w, 3), as given or as a batch of one image tells."""
+    shape = image.shape[1:] if given is None else tuple(given)
+    try:
+        return _validate.images("image_shape", image.reshape(1, *shape)).shape[1:]
+    except ValueError:
+        raise ValueError(
+            "image_shape must be (h, w) or (h, w, 3) and fit the model's output "
+            f"{image.shape[1:]}, got {shape}."
+        ) from None
 
 
 def _thinned(codes, example):

@@ -1,11 +1,16 @@
 """Corrupt an image by hand and watch a denoiser repair it."""
 
+from collections.abc import Iterable
+
+import keras
 import numpy as np
 import traitlets as t
+from numpy.typing import ArrayLike
 
 from coursekit import _validate, layers
-from coursekit.widgets._base import ModelWidget, by_kernel, read_sources
-from coursekit.widgets._dense import input_shape
+from coursekit.widgets._base import ModelWidget, by_kernel, numbered, read_sources
+
+__all__ = ["NoiseExplorer"]
 
 MOST_IMAGES = 200  # sent to the browser as they are; nobody looks at more
 KINDS = {
@@ -19,7 +24,7 @@ STRONGEST_GAUSSIAN = 0.25  # where no other kind sets a limit; sigma is 0.5 ther
 class NoiseExplorer(ModelWidget):
     """An image x, corrupted to x_tilde, and what a denoiser makes of it, x_hat, side by side.
 
-    `denoiser` is a built Keras model, or a `ck.models.Autoencoder`, from images to images of one
+    `denoiser` is a built Keras model, such as a model of the course, from images to images of one
     shape. `images` are at most 200 of that shape, with pixels in [0, 1]. `corruptions` are
     adapted corruption layers of `ck.layers`, one per kind of noise to choose from. The first one's
     strength is the one to begin with; it is in the layers' unit, the expected squared change of a
@@ -52,21 +57,23 @@ class NoiseExplorer(ModelWidget):
     _images = t.Bytes().tag(sync=True)
     _image_shape = t.List().tag(sync=True)
 
-    def __init__(self, denoiser, images, corruptions, *, example=0, evaluate="auto"):
-        self._take(denoiser)
+    def __init__(
+        self, denoiser: keras.Model, images: ArrayLike, corruptions: Iterable[keras.layers.Layer],
+        *, example: int = 0, evaluate: str = "auto",
+    ):  # fmt: skip
+        takes = self._take(denoiser)[1:]
         shown = _validate.images("images", images, unit_range=True).astype("<f4")
         if len(shown) > MOST_IMAGES:
             raise ValueError(
-                f"images must be at most {MOST_IMAGES}, got {len(shown):,}: give a slice of them"
+                f"images must be at most {MOST_IMAGES}, got {len(shown):,}: give a slice of them."
             )
         self.images = shown.reshape(np.shape(images))
         shape = self.images.shape[1:]
-        takes = input_shape(denoiser)
-        if takes is not None and takes[1:] != shape:
-            raise ValueError(f"denoiser takes images of shape {takes[1:]}, but images are {shape}")
+        if takes not in ((), shape):
+            raise ValueError(f"denoiser takes images of shape {takes}, but images are {shape}.")
         gives = self._evaluate(self.images[:1]).shape[1:]
         if gives != shape:
-            raise ValueError(f"denoiser must give images of shape {shape}, got {gives}")
+            raise ValueError(f"denoiser must give images of shape {shape}, got {gives}.")
         how, because = self._in_browser(evaluate)
         corruptions = list(corruptions)
         self._noise = _noise(corruptions)
@@ -87,9 +94,7 @@ class NoiseExplorer(ModelWidget):
 
     @t.validate("kind")
     def _check_kind(self, proposal):
-        if proposal["value"] not in self._noise:
-            raise ValueError(f"kind must be one of {[*self._noise]}, got {proposal['value']!r}")
-        return proposal["value"]
+        return _validate.one_of("kind", proposal["value"], self._noise)
 
     @t.validate("strength")
     def _check_strength(self, proposal):
@@ -97,18 +102,13 @@ class NoiseExplorer(ModelWidget):
         if not 0 <= strength <= self._strongest:
             raise ValueError(
                 f"strength must be from 0 to {self._strongest:.4g}, which every kind given can "
-                f"reach, got {strength:.4g}"
+                f"reach, got {strength:.4g}."
             )
         return strength
 
     @t.validate("example")
     def _check_example(self, proposal):
-        if not 0 <= proposal["value"] < len(self.images):
-            raise ValueError(
-                f"example must be a row of images, 0 to {len(self.images) - 1}, "
-                f"got {proposal['value']}"
-            )
-        return proposal["value"]
+        return numbered("example", proposal["value"], "row of images", len(self.images))
 
 
 def _noise(corruptions):
@@ -119,18 +119,16 @@ def _noise(corruptions):
         if kind is None:
             raise TypeError(
                 "corruptions must be corruption layers of coursekit.layers, "
-                f"got {type(layer).__name__}"
+                f"got {type(layer).__name__}."
             )
         if kind in noise:
-            raise ValueError(f"corruptions must hold each kind once, got two of {kind}")
-        if kind == "gaussian":
-            noise[kind] = {"clip": layer.clip}
-        elif layer.change_per_hit is None:
+            raise ValueError(f"corruptions must hold each kind once, got two of {kind}.")
+        told = "clip" if kind == "gaussian" else "change_per_hit"
+        noise[kind] = {told: getattr(layer, told)}
+        if noise[kind][told] is None:
             raise ValueError(
-                f"corruptions must be adapted: call {layer.name}.adapt(training_images) first"
+                f"corruptions must be adapted: call {layer.name}.adapt(training_images) first."
             )
-        else:
-            noise[kind] = {"change_per_hit": layer.change_per_hit}
     if not noise:
-        raise ValueError("corruptions is empty: give at least one corruption layer")
+        raise ValueError("corruptions is empty: give at least one corruption layer.")
     return noise

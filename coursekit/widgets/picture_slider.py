@@ -4,6 +4,7 @@ import base64
 import io
 import numbers
 import re
+from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from coursekit import _validate
-from coursekit.widgets._base import CourseWidget, read_sources
+from coursekit.widgets._base import CourseWidget, numbered, read_sources
+
+__all__ = ["PictureSlider"]
 
 FIGURE_DPI = 100  # about one pixel per CSS pixel: 24 digits take 10 kB, curves 30 to 50 kB
 DRAWING = 20_000  # a figure of fewer colors is a drawing, for which a palette of 256 is enough
@@ -38,78 +41,73 @@ class PictureSlider(CourseWidget):
     #: The stop, counted from 0.
     index = t.Int(0).tag(sync=True)
 
-    _pictures = t.List(t.Unicode()).tag(sync=True)
+    _pictures, _values, _captions = (t.List(t.Unicode()).tag(sync=True) for _ in range(3))
+    _label, _alt = (t.Unicode().tag(sync=True) for _ in range(2))
     _width = t.Int().tag(sync=True)
-    _label = t.Unicode().tag(sync=True)
-    _values = t.List(t.Unicode()).tag(sync=True)
-    _captions = t.List(t.Unicode()).tag(sync=True)
-    _alt = t.Unicode().tag(sync=True)
 
-    def __init__(self, pictures, *, label, values=None, start=0, captions=None, alt=None):
-        for name, text in (("label", label), ("alt", "" if alt is None else alt)):
+    def __init__(
+        self, pictures: Iterable, *, label: str, values: Iterable | None = None, start: int = 0,
+        captions: Iterable[str] | None = None, alt: str = "",
+    ):  # fmt: skip
+        for name, text in (("label", label), ("alt", alt)):
             if not isinstance(text, str):
-                raise TypeError(f"{name} must be a string, got {text!r}")
+                raise TypeError(f"{name} must be a string, got {text!r}.")
         pictures = list(pictures)
         if not pictures:
-            raise ValueError("pictures is empty: give at least one")
+            raise ValueError("pictures is empty: give at least one.")
         values = range(len(pictures)) if values is None else values
-        values = [_text("values", value) for value in _one_each("values", values, pictures)]
+        values = [_text(value) for value in _one_each("values", values, pictures)]
         captions = [] if captions is None else _one_each("captions", captions, pictures)
         if not all(isinstance(caption, str) for caption in captions):
-            raise TypeError(f"captions must be strings, got {captions}")
-        if start not in range(len(pictures)):
-            raise ValueError(f"start must be a stop, 0 to {len(pictures) - 1}, got {start!r}")
+            raise TypeError(f"captions must be strings, got {captions}.")
         self._count = len(pictures)
+        start = numbered("start", start, "stop", self._count)
         files, width = _drawn(pictures)
         super().__init__(
             index=start,
-            _pictures=[_data_url(png) for png in files],
+            _pictures=files,
             _width=width,
             _label=label,
             _values=values,
             _captions=captions,
-            _alt=alt or "",
+            _alt=alt,
         )
 
     @t.validate("index")
     def _check_index(self, proposal):
-        index = proposal["value"]
-        if not 0 <= index < self._count:
-            raise ValueError(f"index must be a stop, 0 to {self._count - 1}, got {index}")
-        return index
+        return numbered("index", proposal["value"], "stop", self._count)
 
 
 def _one_each(name, given, pictures):
     given = list(given)
     if len(given) != len(pictures):
-        raise ValueError(f"{name} must be {len(pictures)}, one per picture, got {len(given)}")
+        raise ValueError(f"{name} must be {len(pictures)}, one per picture, got {len(given)}.")
     return given
 
 
-def _text(name, value):
+def _text(value):
     """What a reader sees of a value: 1e-05 as 1e-5, and a minus sign."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be numbers or strings, got {value!r}")
+        raise TypeError(f"values must be numbers or strings, got {value!r}.")
     return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:g}").replace("-", "−")
 
 
 def _drawn(pictures):
-    """The pictures as PNG files, and the width in CSS pixels at which they are shown."""
-    kinds = {isinstance(picture, Figure) for picture in pictures}
-    if len(kinds) > 1:
-        raise TypeError("pictures must be all Figures or all image arrays, got both")
-    figures = kinds == {True}
+    """The pictures as URLs of PNG data, and the width in CSS pixels at which they are shown."""
+    figures = all(isinstance(picture, Figure) for picture in pictures)
+    if not figures and any(isinstance(picture, Figure) for picture in pictures):
+        raise TypeError("pictures must be all Figures or all image arrays, got both.")
     sizes = {tuple(p.get_size_inches().tolist()) if figures else np.shape(p) for p in pictures}
     if len(sizes) > 1:
-        raise ValueError(f"pictures must be of one size, got {', '.join(map(str, sorted(sizes)))}")
+        raise ValueError(f"pictures must be of one size, got {', '.join(map(str, sorted(sizes)))}.")
     if figures:
         return [_rendered(figure) for figure in pictures], round(96 * pictures[0].get_figwidth())
     images = _validate.images("pictures", np.stack(pictures), unit_range=True)
     width = images.shape[2]
-    images = [Image.fromarray(image) for image in np.rint(255 * images).astype("uint8")]
-    return [_encoded(image) for image in images], width * max(1, IMAGE_WIDTH // width)
+    files = [_encoded(Image.fromarray(image)) for image in np.rint(255 * images).astype("uint8")]
+    return files, width * max(1, IMAGE_WIDTH // width)
 
 
 def _rendered(figure):
@@ -125,8 +123,4 @@ def _rendered(figure):
 def _encoded(image):
     file = io.BytesIO()
     image.save(file, "PNG")
-    return file.getvalue()
-
-
-def _data_url(png):
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

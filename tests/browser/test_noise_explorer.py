@@ -119,7 +119,7 @@ def test_what_is_shown_is_what_keras_makes_of_the_noise_drawn(page, tmp_path, pi
         }}""",
         [explorer._steps, weights, x_tilde.tolist()],
     )
-    np.testing.assert_allclose(computed, x_hat, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(computed, x_hat, rtol=0, atol=1e-6)
 
     for name in ("Masking", "Salt and pepper"):
         page.get_by_role("button", name=name, exact=True).click()

@@ -12,7 +12,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 FLOORS = [
     {"_validate", "runtime", "_display", "_workers", "gradients", "datasets", "expectations"},
     {"checks", "sweeps", "plots"},
-    {"layers", "callbacks", "digits", "regularizers", "losses", "priors"},
+    {"layers", "_graph", "callbacks", "digits", "regularizers", "losses", "priors"},
     {"models"},
     {"metrics"},
     {"widgets"},

@@ -244,12 +244,17 @@ def nested():
     corrupted = keras.Sequential(
         [keras.Input((12,)), ck.layers.GaussianCorruption(0.1), layers.Dropout(0.5)]
     )
-    activated = [layers.Dense(8, use_bias=False), layers.Activation("tanh"), layers.Dense(3)]
+    activated = [layers.Dense(8, use_bias=False), layers.Activation("tanh"), layers.Dense(3),
+                 layers.Identity(), layers.GaussianDropout(0.5)]  # fmt: skip
     inner = Contractive(dense_encoder((5,), n=3), 1.0)
     return keras.Sequential([keras.Input((12,)), corrupted, *activated, inner])
 
 
-@pytest.mark.parametrize("make", [tied_functional, nested])
+def whole_autoencoder():
+    return ck.models.Autoencoder(nested(), dense_encoder((12,), "tanh", n=5))
+
+
+@pytest.mark.parametrize("make", [tied_functional, nested, whole_autoencoder])
 def test_chains_of_other_kinds(make):
     encoder = make()
     wanted = ops.convert_to_numpy(automatic_jacobian(encoder, x))
@@ -380,6 +385,19 @@ def branched():
     return keras.Model(inputs, layers.Add(name="sum")([layers.Dense(2)(inputs)] * 2))
 
 
+def two_headed():
+    inputs = keras.Input((12,))
+    return keras.Model(inputs, [layers.Dense(2)(inputs), layers.Dense(2)(inputs)])
+
+
+class Doubled(ck.models.Autoencoder):
+    def __init__(self, *halves):
+        super().__init__(*halves, name="twice")
+
+    def call(self, x, training=None):
+        return 2 * super().call(x, training=training)
+
+
 def decoding():
     inputs = keras.Input((12,))
     tied = ck.layers.TiedDense(4, name="tie")
@@ -414,9 +432,9 @@ def decoding():
         (lambda: contractive_penalty(
             keras.Sequential([keras.Input((12,)), layers.Dropout(0.1)]), x),
          ValueError, "at least one Dense"),
-        (lambda: contractive_penalty(
-            ck.models.Autoencoder(dense_encoder((4,)), dense_encoder((12,), n=4)), x),
-         ValueError, "Sequential or functional model"),
+        (lambda: contractive_penalty(Doubled(dense_encoder((4,)), dense_encoder((12,), n=4)), x),
+         ValueError, "Doubled 'twice' has a `call` of its own: no Sequential or functional model"),
+        (lambda: contractive_penalty(two_headed(), x), ValueError, "has several inputs or outputs"),
         (lambda: stochastic_contractive_penalty(dense_encoder(), x, 0), ValueError,
          "sigma must be a finite number above 0"),
         (lambda: stochastic_contractive_penalty(layers.Dense(2), x, 1), TypeError, "encoder"),
@@ -428,7 +446,7 @@ def decoding():
     ],
 )  # fmt: skip
 def test_bad_input_is_named(call, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=rf"{message}.*\.$"):
         call()
 
 

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traitlets import TraitError
 
-from coursekit.widgets import LatentExplorer, export_html
+from coursekit.layers import GaussianCorruption
+from coursekit.models import Autoencoder, VariationalAutoencoder
+from coursekit.widgets import LatentExplorer, NoiseExplorer, export_html
 from coursekit.widgets.latent_explorer import MOST_POINTS
 
 layers = keras.layers
@@ -111,6 +113,55 @@ def test_units_are_ordered_by_spread_and_a_dead_unit_has_a_range():
     assert (high > codes.max(axis=0)).all()
 
 
+# Which models
+
+
+class ImagesOfCodes:
+    """Stands for a model of the course whose own decoder gives logits."""
+
+    def __init__(self, logits):
+        self.decoder = logits
+        z = logits.inputs if len(logits.inputs) > 1 else logits.inputs[0]
+        self.image_decoder = keras.Model(z, layers.Activation("sigmoid")(logits(z)))
+
+
+def test_a_model_is_shown_by_its_image_decoder(codes):
+    logits = dense_decoder(kernel_initializer="normal")
+    explorer = LatentExplorer(ImagesOfCodes(logits), codes)
+    assert [step["kind"] for step in explorer._steps] == ["dense", "tanh", "dense", "sigmoid"]
+    z = codes[:1].astype("float32")
+    image = 1 / (1 + np.exp(-keras.ops.convert_to_numpy(logits(z)).astype("float64")))
+    np.testing.assert_allclose(explorer.image.ravel(), image[0], atol=1e-6)
+
+
+class ImagesOfImages(Autoencoder):
+    """A Keras model itself, which is not what is shown."""
+
+    image_decoder = property(lambda self: self.decoder)
+
+
+def test_an_autoencoder_is_shown_by_its_image_decoder_too():
+    encoder = keras.Sequential([keras.Input((9,)), layers.Dense(4)])
+    assert LatentExplorer(ImagesOfImages(encoder, dense_decoder(4, 9))).z.shape == (4,)
+
+
+def test_a_model_with_a_condition_is_refused_with_the_way_out():
+    z, y, x = keras.Input((2,)), keras.Input((3,)), keras.Input((4,))
+    zy, xy = (layers.Concatenate()(pair) for pair in ([z, y], [x, y]))
+    vae = VariationalAutoencoder(
+        keras.Model([x, y], [layers.Dense(2)(xy), layers.Dense(2)(xy)]),
+        keras.Model([z, y], layers.Dense(4)(zy)),
+    )
+    wanted = (
+        "model must have one input and one output, got 2 inputs and 1 outputs; a condition can be "
+        r"fixed in a Keras model around it\.$"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        LatentExplorer(ImagesOfCodes(vae.decoder))
+    with pytest.raises(ValueError, match=wanted.replace("model must", "denoiser must")):
+        NoiseExplorer(vae, np.zeros((2, 4)), [GaussianCorruption(0.1)])
+
+
 # The state, from Python
 
 
@@ -170,7 +221,7 @@ def test_choosing_an_example_in_python_moves_the_way_back(codes):
 def test_bad_state_is_refused_and_leaves_no_trace(codes, name, value, message):
     explorer = LatentExplorer(dense_decoder(), codes)
     before = getattr(explorer, name)
-    with pytest.raises((ValueError, TraitError), match=message):
+    with pytest.raises((ValueError, TraitError), match=rf"{message}.*\.$"):
         setattr(explorer, name, value)
     np.testing.assert_array_equal(getattr(explorer, name), before)
 
@@ -208,27 +259,27 @@ def test_bad_state_is_refused_and_leaves_no_trace(codes, name, value, message):
     ],
 )
 def test_bad_arguments_are_refused(arguments, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=rf"{message}.*\.$"):
         LatentExplorer(dense_decoder(), **arguments)
 
 
 @pytest.mark.parametrize(
     ("decoder", "error", "message"),
     [
-        (lambda x: x, TypeError, "decoder must be a Keras model, got function"),
+        (lambda x: x, TypeError, "model must be a Keras model, got function"),
         (two_headed(inputs=2), ValueError, "one input and one output, got 2 inputs"),
         (two_headed(outputs=2), ValueError, "one input and one output, got 1 inputs and 2 out"),
         (
             keras.Sequential([keras.Input((4, 4)), layers.Flatten()]),
             ValueError,
-            r"decoder must take codes of shape \(n, m\), got \(None, 4, 4\)",
+            r"model must take codes of shape \(n, m\), got \(None, 4, 4\)",
         ),
-        (keras.Sequential([layers.Dense(4)]), ValueError, "decoder must be built"),
+        (keras.Sequential([layers.Dense(4)]), ValueError, "model must be built"),
         (dense_decoder(pixels=783), ValueError, "image_shape"),
     ],
 )
 def test_bad_decoders_are_refused(decoder, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=rf"{message}.*\.$"):
         LatentExplorer(decoder)
 
 
@@ -238,7 +289,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(evaluate):
     kernel, bias = decoder.get_layer("wild").get_weights()
     kernel[0, 0] = np.nan
     decoder.get_layer("wild").set_weights([kernel, bias])
-    with pytest.raises(ValueError, match=r"finite weights, got others in '.*wild/kernel'"):
+    with pytest.raises(ValueError, match=r"finite weights, got others in '.*wild/kernel'\."):
         LatentExplorer(decoder, evaluate=evaluate)
 
 
@@ -279,7 +330,7 @@ def test_a_convolutional_decoder_is_shown_from_a_grid_and_the_widget_names_the_l
 
 def test_a_grid_does_not_reach_beyond_its_limits(codes):
     explorer = LatentExplorer(convolutional_decoder(), codes)
-    with pytest.raises(ValueError, match="z must lie within the grid's limits"):
+    with pytest.raises(ValueError, match=r"z must lie within the grid's limits .*\.$"):
         explorer.z = (100, 0)
 
 
@@ -301,7 +352,7 @@ def test_large_images_are_left_to_the_kernel():
         [keras.Input((2,)), layers.Dense(3), layers.Reshape((1, 1, 3)), layers.UpSampling2D(200)]
     )
     assert LatentExplorer(decoder).evaluation == "kernel"
-    with pytest.raises(ValueError, match='evaluate="grid" needs'):
+    with pytest.raises(ValueError, match=r'evaluate="grid" needs .*\.$'):
         LatentExplorer(decoder, evaluate="grid")
 
 
@@ -320,10 +371,10 @@ def test_a_subclassed_model_is_evaluated_whole():
             return 2 * self.dense(z)
 
     decoder = Decoder()
-    with pytest.raises(ValueError, match="decoder must be built"):
+    with pytest.raises(ValueError, match="model must be built"):
         LatentExplorer(decoder)
-    decoder(np.zeros((1, 2), "float32"))
-    explorer = LatentExplorer(decoder, np.eye(2))
+    decoder(np.zeros((1, 2), "float32"))  # which tells the size of a code
+    explorer = LatentExplorer(decoder)
     assert explorer.evaluation == "grid"
     assert "Decoder" in explorer.notice
 
@@ -360,13 +411,13 @@ def test_a_file_is_overwritten_only_on_request(tmp_path):
 
 def test_a_widget_that_needs_the_kernel_is_not_exported(tmp_path):
     explorer = LatentExplorer(dense_decoder(), evaluate="kernel")
-    with pytest.raises(ValueError, match="asks the kernel for its images"):
+    with pytest.raises(ValueError, match=r"asks the kernel for its images, .*\.$"):
         export_html(explorer, tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
 
 
 def test_only_widgets_are_exported(tmp_path):
-    with pytest.raises(TypeError, match="got int"):
+    with pytest.raises(TypeError, match=r"got int\.$"):
         export_html(3, tmp_path / "page.html")
 
 
@@ -378,6 +429,8 @@ def test_the_kernel_answers_also_where_the_decoder_fails(monkeypatch):
     sent = []
     monkeypatch.setattr(explorer, "send", lambda content, buffers=(): sent.append(content))
     explorer._answer(None, {"view": 7, "input": [-1.0]}, [])
+    explorer._answer(None, {"view": 7, "input": [None]}, [])
     explorer._answer(None, {"view": 7, "input": [1.0]}, [])
-    assert sent == [{"view": 7, "error": "decoder must give finite images, got NaN or infinity"},
+    assert sent == [{"view": 7, "error": "model must give finite images, got NaN or infinity."},
+                    {"view": 7, "error": "z must hold real numbers, got dtype object."},
                     {"view": 7}]  # fmt: skip

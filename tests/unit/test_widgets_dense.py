@@ -6,6 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from coursekit.layers import MaskingCorruption
+from coursekit.models import Autoencoder
+from coursekit.regularizers import Contractive
 from coursekit.widgets import LatentExplorer
 from coursekit.widgets._dense import UnsupportedLayer, read_dense
 
@@ -49,6 +52,50 @@ def test_nested_and_functional_models_are_unfolded():
     model = keras.Model(code, layers.Dense(9)(layers.Activation("gelu")(inner(code))))
     kinds = [step["kind"] for step in read_dense(model)[0]]
     assert kinds == ["dense", "leaky_relu", "gelu", "dense"]
+
+
+def test_layers_that_do_nothing_outside_training_are_left_out():
+    idle = [
+        layers.Identity(),
+        layers.GaussianDropout(0.5),
+        layers.GaussianNoise(1.0),
+        layers.ActivityRegularization(l1=0.1),
+        MaskingCorruption(0.1),
+    ]
+    steps, weights = read_dense(sequential(*idle[:2], layers.Dense(2), *idle[2:]))
+    assert [step["kind"] for step in steps] == ["dense"]
+    assert len(weights) == 8
+
+
+def test_a_layer_that_is_called_in_training_is_not_idle():
+    code = keras.Input((3,))
+    dropped = layers.Dropout(0.5, name="drop")(layers.Dense(4)(code), training=True)
+    inner = sequential(layers.BatchNormalization(name="norm"))
+    for model, named in (
+        (keras.Model(code, dropped), "Dropout 'drop'"),
+        (keras.Model(code, inner(code, training=True)), "BatchNormalization 'norm'"),
+    ):
+        with pytest.raises(UnsupportedLayer, match=f"{named} is not among .* in training"):
+            read_dense(model)
+
+
+def test_what_calls_its_parts_in_turn_is_read_as_they_are():
+    contractive = Contractive(sequential(layers.Dense(2, "tanh")), 1.0)
+    autoencoder = Autoencoder(sequential(contractive), sequential(layers.Dense(3), size=2))
+    inputs = keras.Input((3,))
+    for model in (autoencoder, keras.Model(inputs, autoencoder(inputs))):
+        kinds = [step["kind"] for step in read_dense(model)[0]]
+        assert kinds == ["dense", "tanh", "dense"]
+
+
+def test_a_subclass_with_a_call_of_its_own_is_not_read_as_its_parts():
+    class Doubled(Autoencoder):
+        def call(self, x, training=None):
+            return 2 * super().call(x, training=training)
+
+    halves = sequential(layers.Dense(2)), sequential(layers.Dense(3), size=2)
+    with pytest.raises(UnsupportedLayer, match="Doubled 'twice' has a `call` of its own"):
+        read_dense(Doubled(*halves, name="twice"))
 
 
 def test_the_tail_of_an_autoencoder_can_be_read():
@@ -103,7 +150,7 @@ def bare_operation():
             r"Dense 'wide' is applied to an input of shape \(3, 1\)",
         ),
         (sequential(layers.Dense(4, dtype="mixed_bfloat16", name="half")), "'half' computes in"),
-        (branched(), "Add 'join' is not a link in a chain"),
+        (branched(), "Add 'join' has several inputs"),
         (bare_operation(), "Square"),
         (MyModel([keras.Input((3,)), layers.Dense(4)], name="own"), "MyModel 'own' has a `call`"),
     ],
@@ -115,5 +162,6 @@ def test_what_the_browser_cannot_evaluate_is_refused_by_name(model, message):
 
 def test_the_explorer_refuses_too_when_told_to_use_the_browser():
     model = sequential(layers.Dense(4, "softmax", name="last"))
-    with pytest.raises(UnsupportedLayer, match="Dense 'last' has the activation softmax"):
+    message = r"""evaluate="browser" is not possible: Dense 'last' has the activation softmax\.$"""
+    with pytest.raises(ValueError, match=message):
         LatentExplorer(model, evaluate="browser")

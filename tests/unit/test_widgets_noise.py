@@ -6,7 +6,7 @@ import pytest
 from traitlets import TraitError
 
 from coursekit.layers import GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption
-from coursekit.models import Autoencoder
+from coursekit.models import Autoencoder, VariationalAutoencoder
 from coursekit.widgets import NoiseExplorer, export_html
 
 IMAGES = np.random.default_rng(0).uniform(size=(20, 36)).astype("float32") ** 2
@@ -50,6 +50,16 @@ def test_an_autoencoder_is_evaluated_by_the_browser_without_its_corruption(explo
     assert [step["kind"] for step in explorer._steps] == ["dense", "tanh", "dense", "sigmoid"]
     sizes = [step.get("inputs") for step in explorer._steps if step["kind"] == "dense"]
     assert sizes == [36, 8]
+
+
+def test_any_model_of_the_course_that_makes_images_of_images_denoises():
+    x, h = keras.Input((36,)), keras.Input((2,))
+    encoder = keras.Model(x, [keras.layers.Dense(2)(x), keras.layers.Dense(2)(x)])
+    vae = VariationalAutoencoder(encoder, keras.Model(h, keras.layers.Dense(36)(h)))
+    explorer = NoiseExplorer(vae, IMAGES, corruptions())
+    assert explorer.evaluation == "kernel"
+    assert "VariationalAutoencoder" in explorer.notice
+    np.testing.assert_allclose(explorer._evaluate(IMAGES), vae.reconstruct(IMAGES), atol=1e-6)
 
 
 def test_what_the_browser_is_told_of_the_noise(explorer):
@@ -129,7 +139,7 @@ def dense(inputs, outputs, **options):
 )
 def test_bad_arguments_are_refused(arguments, error, message):
     good = {"denoiser": dense(36, 36), "images": IMAGES, "corruptions": corruptions()}
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=rf"{message}.*\.$"):
         NoiseExplorer(**{**good, **arguments})
 
 

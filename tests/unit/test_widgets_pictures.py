@@ -90,6 +90,7 @@ def test_the_stop_can_be_set_and_is_checked():
         (RAMPS, {"captions": ["a"]}, ValueError, "captions must be 4, one per picture, got 1"),
         (RAMPS, {"captions": [1, 2, 3, 4]}, TypeError, "captions must be strings"),
         (RAMPS, {"start": 4}, ValueError, "start must be a stop, 0 to 3, got 4"),
+        (RAMPS, {"start": 1.0}, ValueError, "start must be a stop, 0 to 3, got 1.0"),
         (RAMPS, {"label": 3}, TypeError, "label must be a string, got 3"),
         (RAMPS, {"alt": ["a"]}, TypeError, "alt must be a string"),
         (255 * RAMPS, {}, ValueError, r"pictures must lie in \[0, 1\]"),
@@ -98,15 +99,15 @@ def test_the_stop_can_be_set_and_is_checked():
     ],
 )
 def test_bad_arguments_are_refused(pictures, arguments, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=rf"{message}.*\.$"):
         PictureSlider(pictures, **{"label": "λ", **arguments})
 
 
 def test_figures_of_several_sizes_or_mixed_with_arrays_are_refused():
     figures = [*curves(1), *curves(1, (5, 4))]
-    with pytest.raises(ValueError, match=r"of one size, got \(5.0, 4.0\), \(6.0, 4.0\)"):
+    with pytest.raises(ValueError, match=r"of one size, got \(5.0, 4.0\), \(6.0, 4.0\)\.$"):
         PictureSlider(figures, label="λ")
-    with pytest.raises(TypeError, match="all Figures or all image arrays"):
+    with pytest.raises(TypeError, match=r"all Figures or all image arrays, got both\.$"):
         PictureSlider([figures[0], RAMPS[0]], label="λ")
     for figure in figures:  # a call that failed leaves them to their owner
         assert plt.fignum_exists(figure.number)
