@@ -5,10 +5,5 @@ from coursekit.models.autoencoder import Autoencoder
 from coursekit.models.stacked import StackedAutoencoder
 from coursekit.models.variational import VariationalAutoencoder
 
-__all__ = [
-    "GAN",
-    "AdversarialAutoencoder",
-    "Autoencoder",
-    "StackedAutoencoder",
-    "VariationalAutoencoder",
-]
+__all__ = ["GAN", "AdversarialAutoencoder", "Autoencoder", "StackedAutoencoder",
+           "VariationalAutoencoder"]  # fmt: skip

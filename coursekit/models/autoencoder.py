@@ -1,12 +1,16 @@
 """An encoder and a decoder as one model."""
 
+from typing import Any
+
 import keras
 
-from coursekit.models._base import _Composed, _predict, _require_halves
+from coursekit.models import _base
+
+__all__ = ["Autoencoder"]
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
-class Autoencoder(_Composed):
+class Autoencoder(_base.Encoding):
     """An encoder f and a decoder g as one model: x_hat = g(f(x)). Lecture 02.
 
     Train it with the input as its own target, ``fit(x, x)``. Both halves stay reachable as
@@ -17,41 +21,18 @@ class Autoencoder(_Composed):
         decoder: built Keras model from codes h to reconstructions of the inputs' shape.
 
     Raises:
-        TypeError: one of the two is not a Keras model.
-        ValueError: one has several inputs or outputs, or is not built, or the shapes do not meet.
+        TypeError, ValueError: a half is no built Keras model with one input and one output, or
+            their shapes do not meet.
     """
 
+    symbol = "h"
     chain = ("encoder", "decoder")  # what `call` calls in turn: see coursekit._graph
 
-    def __init__(self, encoder, decoder, **kwargs):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
-        _require_halves(encoder, decoder)
-        self.encoder = encoder
-        self.decoder = decoder
+        _base.require_halves(encoder, decoder)
+        self.encoder, self.decoder = encoder, decoder
         self.build(encoder.input_shape)
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         return self.decoder(self.encoder(x, training=training), training=training)
-
-    def encode(self, x, batch_size=1000):
-        """Codes h = f(x) of a batch of inputs, as a NumPy array.
-
-        Raises:
-            ValueError: `x` has another shape than the encoder takes, or is not finite.
-        """
-        return _predict(self.encoder, batch_size, x=x)
-
-    def decode(self, h, batch_size=1000):
-        """Reconstructions g(h) of a batch of codes, as a NumPy array.
-
-        Raises:
-            ValueError: `h` has another shape than the decoder takes, or is not finite.
-        """
-        return _predict(self.decoder, batch_size, h=h)
-
-    def reconstruct(self, x, batch_size=1000):
-        """Reconstructions g(f(x)) of a batch of inputs, as a NumPy array; raises as `encode`."""
-        return _predict(self, batch_size, x=x)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:1], *self.decoder.output_shape[1:])

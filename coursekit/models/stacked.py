@@ -1,14 +1,17 @@
 """Autoencoders inside one another, trained one after another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
-from keras import ops
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
 from coursekit.layers import TiedDense
-from coursekit.models._base import _require_inputs
+from coursekit.models import _base
 from coursekit.models.autoencoder import Autoencoder
+
+__all__ = ["StackedAutoencoder"]
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
@@ -27,8 +30,7 @@ class StackedAutoencoder(Autoencoder):
     Args:
         units: sizes of x and of each code, at least two whole numbers from 1.
         activation: of every code but the last, and of its reconstruction.
-        code_activation: of the last code.
-        output_activation: of x_hat.
+        code_activation, output_activation: of the last code, and of x_hat.
         kernel_initializer: of every W.
 
     Raises:
@@ -36,113 +38,86 @@ class StackedAutoencoder(Autoencoder):
     """
 
     parts = ()
+    settings = ("units", "activation", "code_activation", "output_activation", "kernel_initializer")
 
     def __init__(
-        self,
-        units,
-        *,
-        activation="gelu",
-        code_activation=None,
-        output_activation=None,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        self, units: Sequence[int], *, activation: Any = "gelu", code_activation: Any = None,
+        output_activation: Any = None, kernel_initializer: Any = "glorot_uniform", **kwargs: Any,
+    ):  # fmt: skip
         if isinstance(units, str) or not isinstance(units, Iterable):
             raise TypeError(f"units must be a sequence such as (784, 256, 64), got {units!r}.")
         units = [_validate.whole("units", size) for size in units]
         if len(units) < 2:
             raise ValueError(f"units must be at least two, of x and of a code, got {units}.")
-        self._options = {
-            "activation": keras.activations.serialize(keras.activations.get(activation)),
-            "code_activation": keras.activations.serialize(keras.activations.get(code_activation)),
-            "output_activation": keras.activations.serialize(
-                keras.activations.get(output_activation)
-            ),
-            "kernel_initializer": keras.initializers.serialize(
-                keras.initializers.get(kernel_initializer)
-            ),
-        }
         inner = [activation] * (len(units) - 2)
+        sizes = zip(units[1:], [*inner, code_activation], [output_activation, *inner], strict=True)
+        # One initializer object would draw the same numbers twice; its configuration does not.
+        weights = keras.initializers.serialize(keras.initializers.get(kernel_initializer))
         tied = [
-            # One initializer object would draw the same numbers twice; its configuration does not.
-            TiedDense(
-                size,
-                to,
-                decoder_activation=back,
-                kernel_initializer=keras.initializers.get(self._options["kernel_initializer"]),
-                name=f"tied_{k}",
-            )
-            for k, (size, to, back) in enumerate(
-                zip(units[1:], [*inner, code_activation], [output_activation, *inner], strict=True),
-                start=1,
-            )
+            TiedDense(m, to, decoder_activation=back, kernel_initializer=weights, name=f"tied_{k}")
+            for k, (m, to, back) in enumerate(sizes, start=1)
         ]
         super().__init__(*_tied_halves(units[0], tied), **kwargs)
-        self.units = tuple(units)
+        self.units, self.kernel_initializer = tuple(units), weights
+        self.activation, self.code_activation, self.output_activation = (
+            keras.activations.serialize(keras.activations.get(given))
+            for given in (activation, code_activation, output_activation)
+        )
 
     @property
-    def tied(self):
-        """The layers (`TiedDense`), from the outermost to the innermost."""
+    def tied(self) -> list[TiedDense]:
+        """The layers, from the outermost to the innermost."""
         return [layer for layer in self.encoder.layers if isinstance(layer, TiedDense)]
 
-    def autoencoder(self, k):
-        """The k-th autoencoder, from 1 to the number of codes, as an `Autoencoder`.
+    def autoencoder(self, k: int) -> Autoencoder:
+        """The k-th autoencoder, from 1 to the number of codes, which shares the stack's weights.
 
-        It shares its weights with the stack: training it trains the stack. (Save the stack; saved
-        by itself it would lose its tie.)
-
-        Raises:
-            TypeError, ValueError: there is no k-th autoencoder.
+        Training it trains the stack. Save the stack: saved by itself it would lose its tie. Another
+        `k` raises a TypeError or ValueError.
         """
         k = _validate.whole("k", k)
         if k > len(self.tied):
             raise ValueError(f"k must be at most {len(self.tied)}, the number of codes, got {k}.")
         return Autoencoder(*_tied_halves(self.units[k - 1], [self.tied[k - 1]]))
 
-    def pretrain(self, x, optimizer="adam", *, loss="mse", compile_options=None, **fit_options):
-        """Train the autoencoders one after another, each on the codes of the one before.
+    def pretrain(
+        self, x: ArrayLike, optimizer: Any = "adam", *, loss: Any = "mse",
+        compile_options: dict | None = None, **fit_options: Any,
+    ) -> list[keras.callbacks.History]:  # fmt: skip
+        """Train each autoencoder on the codes of the one before; gives what each `fit` returned.
 
         Args:
             x: training inputs (N, n).
-            optimizer: anything that `compile` takes; each autoencoder gets one of its own, made
-                from its configuration.
-            loss: anything that `compile` takes.
-            compile_options: dict of further arguments for `compile`, or None.
-            **fit_options: further arguments for each `fit`, such as epochs and batch_size.
-
-        Returns:
-            List of what each `fit` returned.
+            optimizer, loss, compile_options: for each `compile`; every autoencoder gets an
+                optimizer of its own, made from the configuration.
+            **fit_options: for each `fit`, such as epochs and batch_size.
 
         Raises:
-            ValueError: as `encode`; or `validation_data`, which only the first could be given.
+            ValueError: as `codes`; or `validation_data`, which only the first could be given.
         """
         if "validation_data" in fit_options:
             raise ValueError(
                 "validation_data fits the first autoencoder alone: give validation_split."
             )
         settings = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        h, histories = _require_inputs(self.encoder, x=x)["x"], []
+        h, histories = _base.require_inputs(self.encoder, x=x)["x"], []
         for k in range(1, len(self.tied) + 1):
-            autoencoder = self.autoencoder(k)
-            autoencoder.compile(
-                keras.optimizers.deserialize(settings), loss=loss, **(compile_options or {})
-            )
+            autoencoder, own = self.autoencoder(k), keras.optimizers.deserialize(settings)
+            autoencoder.compile(own, loss=loss, **(compile_options or {}))
             histories.append(autoencoder.fit(h, h, **fit_options))
             if k < len(self.tied):
-                h = autoencoder.encode(h)
+                h = autoencoder.codes(h)
         return histories
 
-    def classifier(self, classes, *, frozen=False):
-        """A classifier that begins with a copy of the encoder; the stack itself stays as it is.
+    def classifier(self, classes: int, *, frozen: bool = False) -> keras.Model:
+        """A classifier, from x to probabilities, that begins with a copy of the encoder.
+
+        The copy has Dense layers; the stack itself stays as it is.
 
         Args:
             classes: number of classes, from 2.
             frozen: whether the copy keeps its weights, so that only the last layer is trained. Set
                 a layer's `trainable` and compile again to change that.
-
-        Returns:
-            Keras model, x -> probabilities (n, classes): the encoder as Dense layers, and a new
-            one with softmax.
 
         Raises:
             TypeError, ValueError: `classes` is no whole number from 2, `frozen` is not a bool.
@@ -157,11 +132,8 @@ class StackedAutoencoder(Autoencoder):
         output = keras.layers.Dense(classes, "softmax", name="classes")
         model = keras.Sequential([keras.Input(self.units[:1]), *layers, output], name="classifier")
         for layer, tied in zip(layers, self.tied, strict=True):
-            layer.set_weights([ops.convert_to_numpy(w) for w in (tied.kernel, tied.bias)])
+            layer.set_weights(tied.get_weights()[:2])
         return model
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units, **self._options}
 
 
 def _tied_halves(n, tied):

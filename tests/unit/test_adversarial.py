@@ -254,7 +254,7 @@ def test_predict_is_the_probability_of_being_real():
 def test_samples_are_reproducible_and_differ_by_seed():
     model = gan(normalized=True)
     z = np.random.default_rng(3).standard_normal((5, 2), dtype="float32")
-    np.testing.assert_array_equal(model.sample(5, seed=3), model.generate(z))
+    np.testing.assert_array_equal(model.sample(5, seed=3), model.decode(z))
     assert (model.sample(5, seed=3) != model.sample(5, seed=4)).any()
     first, again = (gan().fit(x, epochs=2, verbose=0).history["loss"] for _ in range(2))
     assert first == again
@@ -317,7 +317,7 @@ def test_a_compiled_gan_learns_a_gaussian():
         (lambda: gan().fit([x, x]), ValueError, "takes x alone, got 2 arrays"),
         (lambda: gan().evaluate(x, x), ValueError, "takes no targets"),
         (lambda: gan().sample(0), ValueError, "n must be at least 1"),
-        (lambda: gan().generate(x), ValueError, r"z must be a batch of shape \(n, 2\)"),
+        (lambda: gan().decode(x), ValueError, r"z must be a batch of shape \(n, 2\)"),
         (lambda: call_frozen(abs, x), TypeError, "model must be a Keras model or layer"),
         (lambda: call_frozen(layers.Dense(2), x), ValueError, "model must be built"),
         (lambda: discriminator_loss(x, x[:, :2]), ValueError, "real_logits and fake_logits must"),
@@ -339,7 +339,7 @@ def test_the_loss_is_its_parts(c, variance):
     model = aae(c=c, variance=variance, beta=3.0)
     data, rows = ([x, y], [y]) if c else (x, [])
     logs = model.evaluate(data, batch_size=40, return_dict=True, verbose=0)
-    h = model.encode(x)
+    h = model.codes(x)
     output = numpy(model.decoder(h))
     if variance is None:
         expected = -ck.losses.bernoulli_log_likelihood(x, output)
@@ -368,7 +368,7 @@ def test_saved_and_loaded_it_computes_the_same(prior, tmp_path):
     assert isinstance(loaded, AdversarialAutoencoder)
     for key in ("variance", "beta", "loss", "real_label", "gradient_penalty", "seed"):
         assert loaded.get_config()[key] == model.get_config()[key]
-    for name in ("encode", "reconstruct", "sample"):
+    for name in ("codes", "reconstruct", "sample"):
         of = 5 if name == "sample" else x
         np.testing.assert_array_equal(getattr(loaded, name)(of), getattr(model, name)(of))
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
@@ -383,7 +383,7 @@ def test_a_prior_that_could_not_be_loaded_is_not_saved(tmp_path):
 
 def test_methods_meet():
     model = aae(c=3)
-    np.testing.assert_allclose(model.reconstruct(x), model.decode(model.encode(x)), atol=1e-6)
+    np.testing.assert_allclose(model.reconstruct(x), model.decode(model.codes(x)), atol=1e-6)
     for given in ([x, y], x):
         np.testing.assert_allclose(model.predict(given, verbose=0), model.reconstruct(x), atol=1e-6)
     h = model.prior(40, keras.random.SeedGenerator(7), y)
@@ -410,7 +410,7 @@ def test_codes_take_the_shape_of_the_prior(c):
     beside = labels[:2000, : c or 0]  # each label has its own part of the prior
 
     def distance():
-        codes = np.hstack([model.encode(wide[:2000]), beside])
+        codes = np.hstack([model.codes(wide[:2000]), beside])
         return ck.metrics.maximum_mean_discrepancy(codes, np.hstack([prior, beside]), bandwidth=0.5)
 
     before = distance()
@@ -431,7 +431,7 @@ def test_codes_take_the_shape_of_the_prior(c):
         (lambda: aae(c=3).sample(5), ValueError, "y must be given where"),
         (lambda: aae().sample(5, y[:5]), ValueError, "y must be given where"),
         (lambda: aae(c=3).sample(5, y), ValueError, "y must have n = 5 rows, got 40"),
-        (lambda: aae().encode(x[:, :3]), ValueError, r"x must be a batch of shape \(n, 6\)"),
+        (lambda: aae().codes(x[:, :3]), ValueError, r"x must be a batch of shape \(n, 6\)"),
         (lambda: aae(ck.priors.Petals(4), c=3), ValueError, r"y must have shape \(n, 4\)"),
     ],
 )  # fmt: skip

@@ -28,7 +28,7 @@ def test_is_the_decoder_after_the_encoder(x):
         if layer.activation is keras.activations.tanh:
             h = np.tanh(h)
     np.testing.assert_allclose(ae.reconstruct(x), h, atol=1e-6)
-    np.testing.assert_allclose(ae.decode(ae.encode(x)), h, atol=1e-6)
+    np.testing.assert_allclose(ae.decode(ae.codes(x)), h, atol=1e-6)
     np.testing.assert_allclose(ae(x), h, atol=1e-6)
 
 
@@ -51,7 +51,7 @@ def test_saved_and_loaded_it_computes_the_same(x, tmp_path):
     loaded = keras.models.load_model(tmp_path / "ae.keras")
     assert isinstance(loaded, ck.models.Autoencoder)
     np.testing.assert_array_equal(loaded.reconstruct(x), ae.reconstruct(x))
-    np.testing.assert_array_equal(loaded.encode(x), ae.encode(x))
+    np.testing.assert_array_equal(loaded.codes(x), ae.codes(x))
     loaded.fit(x, x, batch_size=25, verbose=0)
 
 
@@ -75,7 +75,7 @@ def test_images_of_any_size():
     ae = ck.models.Autoencoder(encoder, decoder)
     assert ae.reconstruct(np.zeros((2, 5, 7, 1))).shape == (2, 5, 7, 1)
     with pytest.raises(ValueError, match=r"shape \(n, any, any, 1\), got shape \(2, 5, 7, 3\)"):
-        ae.encode(np.zeros((2, 5, 7, 3)))
+        ae.codes(np.zeros((2, 5, 7, 3)))
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_a_latent_point_that_does_not_fit_is_refused(h, message):
 def test_inputs_that_do_not_fit_are_refused():
     ae = ck.models.Autoencoder(*halves())
     with pytest.raises(ValueError, match=r"x must be a batch of shape \(n, 6\), got"):
-        ae.encode(np.zeros((2, 7)))
+        ae.codes(np.zeros((2, 7)))
     with pytest.raises(ValueError, match="x must be finite"):
         ae.reconstruct(np.full((2, 6), np.inf))
     with pytest.raises(TypeError, match="x must hold real numbers"):
-        ae.encode(np.array([["a"] * 6]))
+        ae.codes(np.array([["a"] * 6]))
 
 
 def test_halves_that_do_not_meet_are_refused():

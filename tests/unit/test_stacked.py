@@ -40,7 +40,7 @@ def test_computes_the_formula_with_tied_weights(stack, x):
     h1 = sigmoid(x @ W1 + b1)
     h2 = h1 @ W2 + b2
     x_hat = sigmoid(sigmoid(h2 @ W2.T + c2) @ W1.T + c1)
-    np.testing.assert_allclose(stack.encode(x), h2, atol=1e-5)
+    np.testing.assert_allclose(stack.codes(x), h2, atol=1e-5)
     np.testing.assert_allclose(stack.decode(h2), x_hat, atol=1e-5)
     np.testing.assert_allclose(stack.reconstruct(x), x_hat, atol=1e-5)
     np.testing.assert_allclose(stack.predict(x, verbose=0), x_hat, atol=1e-5)
@@ -80,9 +80,9 @@ def test_the_kth_autoencoder_shares_the_stacks_weights(stack, x):
     (W1, b1, c1), (W2, b2, c2) = (layer.get_weights() for layer in stack.tied)
     first, second = stack.autoencoder(1), stack.autoencoder(2)
     h1 = sigmoid(x @ W1 + b1)
-    np.testing.assert_allclose(first.encode(x), h1, atol=1e-5)
+    np.testing.assert_allclose(first.codes(x), h1, atol=1e-5)
     np.testing.assert_allclose(first.reconstruct(x), sigmoid(h1 @ W1.T + c1), atol=1e-5)
-    np.testing.assert_allclose(second.encode(h1), h1 @ W2 + b2, atol=1e-5)
+    np.testing.assert_allclose(second.codes(h1), h1 @ W2 + b2, atol=1e-5)
     np.testing.assert_allclose(
         second.reconstruct(h1), sigmoid((h1 @ W2 + b2) @ W2.T + c2), atol=1e-5
     )
@@ -135,7 +135,7 @@ def test_saved_and_loaded_it_computes_the_same_and_is_still_tied(stack, x, tmp_p
     assert isinstance(loaded, ck.models.StackedAutoencoder)
     assert loaded.units == UNITS
     np.testing.assert_array_equal(loaded.reconstruct(x), stack.reconstruct(x))
-    np.testing.assert_array_equal(loaded.encode(x), stack.encode(x))
+    np.testing.assert_array_equal(loaded.codes(x), stack.codes(x))
     loaded.fit(x, x, verbose=0)
     test_computes_the_formula_with_tied_weights(loaded, x)
 
