@@ -1,4 +1,4 @@
-"""Likelihoods, divergences and adversarial losses, one number per image, in nats.
+"""Likelihoods, divergences and adversarial losses in nats: a tensor (batch,), a number per image.
 
 Likelihoods and divergences (lecture 09) are summed over the pixels or the code, never averaged:
 only then do they add up to a bound on log p(x). Average all of them over the batch.
@@ -6,14 +6,25 @@ only then do they add up to a bound on log p(x). Average all of them over the ba
 
 import math
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
 
+__all__ = [
+    "bernoulli_log_likelihood",
+    "call_frozen",
+    "discriminator_loss",
+    "gaussian_kl",
+    "gaussian_log_likelihood",
+    "generator_loss",
+]
 
-def bernoulli_log_likelihood(x, logits):
+
+def bernoulli_log_likelihood(x: ArrayLike, logits: ArrayLike) -> Any:
     """log p(x | z) where each pixel is a coin: sum of x log p + (1 - x) log(1 - p). Lecture 09.
 
     p = sigmoid(logits); computed from the logits, it stays finite where p rounds to 0 or 1. For
@@ -23,9 +34,6 @@ def bernoulli_log_likelihood(x, logits):
     Args:
         x: images in [0, 1], (batch, ...).
         logits: what the decoder gives before a sigmoid, of the same shape.
-
-    Returns:
-        Tensor (batch,).
 
     Raises:
         ValueError: the shapes differ, or `x` lies outside [0, 1]; in a compiled graph, where no
@@ -38,7 +46,7 @@ def bernoulli_log_likelihood(x, logits):
     return ops.where(inside, log_likelihood, ops.full_like(log_likelihood, math.nan))
 
 
-def gaussian_log_likelihood(x, mean, variance=1.0):
+def gaussian_log_likelihood(x: ArrayLike, mean: ArrayLike, variance: ArrayLike = 1.0) -> Any:
     """log p(x | z) where each pixel is Gaussian, N(mean, variance). Lecture 09.
 
     -1/2 times the sum of log(2 pi variance) + (x - mean)^2 / variance: with a fixed variance, the
@@ -48,9 +56,6 @@ def gaussian_log_likelihood(x, mean, variance=1.0):
     Args:
         x, mean: images and what the decoder gives, of one shape (batch, ...).
         variance: a number above 0, or a positive tensor that broadcasts to that shape.
-
-    Returns:
-        Tensor (batch,).
 
     Raises:
         ValueError: the shapes differ, or `variance` is not above 0 (a tensor is not looked at).
@@ -63,7 +68,9 @@ def gaussian_log_likelihood(x, mean, variance=1.0):
     return -0.5 * _sum_per_image(squares + ops.log(2 * math.pi * variance))
 
 
-def gaussian_kl(z_mean, z_log_var, prior_mean=0.0, prior_log_var=0.0):
+def gaussian_kl(
+    z_mean: ArrayLike, z_log_var: ArrayLike, prior_mean: ArrayLike = 0, prior_log_var: ArrayLike = 0
+) -> Any:
     """KL(q || p) of two Gaussians with diagonal covariance, in closed form. Lecture 09.
 
     With d = z_log_var - prior_log_var, half the sum over the code of
@@ -73,9 +80,6 @@ def gaussian_kl(z_mean, z_log_var, prior_mean=0.0, prior_log_var=0.0):
     Args:
         z_mean, z_log_var: means and log-variances of q, (batch, ...).
         prior_mean, prior_log_var: those of p: numbers, or tensors that broadcast to that shape.
-
-    Returns:
-        Tensor (batch,), from 0.
 
     Raises:
         ValueError: the shapes of `z_mean` and `z_log_var` differ.
@@ -90,7 +94,9 @@ def gaussian_kl(z_mean, z_log_var, prior_mean=0.0, prior_log_var=0.0):
     return 0.5 * _sum_per_image(ops.expm1(d) - d + squares)
 
 
-def discriminator_loss(real_logits, fake_logits, real_label=1.0):
+def discriminator_loss(
+    real_logits: ArrayLike, fake_logits: ArrayLike, real_label: float = 1.0
+) -> Any:
     """J_D = -log D(x) - log(1 - D(G(z))), with D the sigmoid of the logits. Lecture 11.
 
     Minus the game's value (Goodfellow et al. 2014): 2 log 2 where D can only guess, 0 where it has
@@ -101,21 +107,17 @@ def discriminator_loss(real_logits, fake_logits, real_label=1.0):
             before a sigmoid, both (batch, 1).
         real_label: t, in (0, 1].
 
-    Returns:
-        Tensor (batch,).
-
     Raises:
         ValueError: the shapes differ, or `real_label` is out of range.
     """
     t = _validate.real("real_label", real_label, above=0, at_most=1)
     real, fake = _at_least_single(real_logits, fake_logits)
     _require_one_shape(real_logits=real, fake_logits=fake)
-    return _sum_per_image(t * ops.softplus(-real) + (1 - t) * ops.softplus(real)) + _sum_per_image(
-        ops.softplus(fake)
-    )
+    real = t * ops.softplus(-real) + (1 - t) * ops.softplus(real)
+    return _sum_per_image(real + ops.softplus(fake))
 
 
-def generator_loss(fake_logits, loss="non-saturating"):
+def generator_loss(fake_logits: ArrayLike, loss: str = "non-saturating") -> Any:
     """J_G, from the discriminator's logits for generated samples. Lecture 11.
 
     "minimax": log(1 - D(G(z))), the part of -J_D that the generator can change; its gradient
@@ -125,9 +127,6 @@ def generator_loss(fake_logits, loss="non-saturating"):
     Args:
         fake_logits: (batch, 1), from `call_frozen` where one loss trains both players.
         loss: "non-saturating" or "minimax".
-
-    Returns:
-        Tensor (batch,).
 
     Raises:
         ValueError: another loss, or logits of one axis.
@@ -140,7 +139,7 @@ def generator_loss(fake_logits, loss="non-saturating"):
     return _sum_per_image(per_logit)
 
 
-def call_frozen(model, x, training=None):
+def call_frozen(model: keras.layers.Layer, x: Any, training: bool | None = None) -> Any:
     """`model(x)` with its weights held fixed: gradients reach x, and no weight. Lecture 11.
 
     With it one loss trains two players against each other, in one ordinary `fit`::
@@ -154,9 +153,6 @@ def call_frozen(model, x, training=None):
         model: built Keras model or layer.
         x: its inputs, a tensor or a list of tensors.
         training: as in ``model(x, training=...)``.
-
-    Returns:
-        What the model gives.
 
     Raises:
         TypeError, ValueError: `model` is no Keras model or layer, or is not built.
@@ -183,12 +179,10 @@ def _sum_per_image(values):
 
 def _require_one_shape(**tensors):
     (name, shape), (other_name, other) = ((n, tuple(t.shape)) for n, t in tensors.items())
-    known = zip(shape, other, strict=False)
-    if (
-        len(shape) != len(other)
-        or len(shape) < 2
-        or any(None not in pair and pair[0] != pair[1] for pair in known)
-    ):
+    # A size that a compiled graph does not know is None.
+    sizes = zip(shape, other, strict=False)
+    fits = all(a == b or None in (a, b) for a, b in sizes)
+    if not fits or len(shape) != len(other) or len(shape) < 2:
         raise ValueError(
             f"{name} and {other_name} must have one shape (batch, ...), got {shape} and {other}."
         )

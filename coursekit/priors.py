@@ -1,22 +1,26 @@
 """Samplers of codes for `models.AdversarialAutoencoder`; saved and loaded with it. Lecture 12.
 
-Each is called as ``prior(n, seed)`` and gives n codes as a float32 tensor (n, m); with
-``prior(n, seed, y)`` the rows of y say what to draw. A prior of your own is any such function,
-written with `keras.random` so that it can be compiled.
+``prior(n, seed)`` gives n codes as a float32 tensor (n, m); in ``prior(n, seed, y)`` the rows of y
+say what to draw. Any such function, written with `keras.random` to be compiled, is a prior too.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
+
+__all__ = ["Gaussian", "Petals", "Ring"]
+Seed = int | keras.random.SeedGenerator | None
 
 
 class _Prior:
     """Called as ``prior(n, seed, y)``; its attributes are its arguments, and so its config."""
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return dict(vars(self))
 
     @classmethod
@@ -28,27 +32,22 @@ class _Prior:
 class Gaussian(_Prior):
     """N(0, I) in `units` dimensions, the prior of the VAE; a y changes nothing."""
 
-    def __init__(self, units=2):
+    def __init__(self, units: int = 2):
         self.units = _validate.whole("units", units)
 
-    def __call__(self, n, seed=None, y=None):
+    def __call__(self, n: int, seed: Seed = None, y: ArrayLike | None = None) -> Any:
         return keras.random.normal((n, self.units), seed=seed)
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
 class Ring(_Prior):
-    """A circle in the plane with Gaussian thickness; a y changes nothing.
+    """A thick circle: distances from the origin are N(radius, width²); a y changes nothing."""
 
-    Args:
-        radius: mean distance from the origin, above 0.
-        width: standard deviation of that distance, above 0.
-    """
-
-    def __init__(self, radius=2.0, width=0.2):
+    def __init__(self, radius: float = 2.0, width: float = 0.2):
         self.radius = _validate.real("radius", radius, above=0)
         self.width = _validate.real("width", width, above=0)
 
-    def __call__(self, n, seed=None, y=None):
+    def __call__(self, n: int, seed: Seed = None, y: ArrayLike | None = None) -> Any:
         angle = keras.random.uniform((n,), 0, 2 * math.pi, seed=_next(seed, 0))
         r = self.radius + self.width * keras.random.normal((n,), seed=_next(seed, 1))
         return ops.stack([r * ops.cos(angle), r * ops.sin(angle)], axis=1)
@@ -67,26 +66,25 @@ class Petals(_Prior):
         length, breadth: its standard deviations along the radius and across it, above 0.
     """
 
-    def __init__(self, parts=10, distance=2.0, length=0.5, breadth=0.15):
+    def __init__(
+        self, parts: int = 10, distance: float = 2.0, length: float = 0.5, breadth: float = 0.15
+    ):
         self.parts = _validate.whole("parts", parts)
         self.distance = _validate.real("distance", distance, above=0)
         self.length = _validate.real("length", length, above=0)
         self.breadth = _validate.real("breadth", breadth, above=0)
 
-    def __call__(self, n, seed=None, y=None):
+    def __call__(self, n: int, seed: Seed = None, y: ArrayLike | None = None) -> Any:
         if y is None:
             part = keras.random.randint((n,), 0, self.parts, seed=_next(seed, 0))
         else:
             y = ops.convert_to_tensor(y)
             if len(y.shape) != 2 or y.shape[1] != self.parts:
-                raise ValueError(
-                    f"y must have shape (n, {self.parts}), one column per part, got "
-                    f"{tuple(y.shape)}."
-                )
+                wanted = f"(n, {self.parts}), one column per part"
+                raise ValueError(f"y must have shape {wanted}, got {tuple(y.shape)}.")
             part = ops.argmax(y, axis=1)
         eps = keras.random.normal((n, 2), seed=_next(seed, 1))
-        along = self.distance + self.length * eps[:, 0]
-        across = self.breadth * eps[:, 1]
+        along, across = self.distance + self.length * eps[:, 0], self.breadth * eps[:, 1]
         angle = 2 * math.pi / self.parts * ops.cast(part, "float32")
         cos, sin = ops.cos(angle), ops.sin(angle)
         return ops.stack([along * cos - across * sin, along * sin + across * cos], axis=1)
