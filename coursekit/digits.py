@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
 from coursekit.datasets._files import load_arrays
@@ -11,16 +12,15 @@ from coursekit.datasets._files import load_arrays
 __all__ = ["digit_classifier", "digit_coverage", "digit_features"]
 
 
-def digit_classifier():
-    """A small convolutional network that reads digits, already trained. Lectures 11 and 12.
+def digit_classifier() -> keras.Model:
+    """A small convolutional network that reads digits, already trained. Lectures 11, 12 and 14.
 
     Its weights ship with the course (``benchmarks/train_digit_classifier.py`` made them); it reads
-    99.4 % of the test images right. Metrics look through its eyes: what `Inception` is to
-    photographs, this is to digits.
+    99.4 % of the test images right. What `Inception` is to photographs, this is to digits.
 
     Returns:
-        Keras model from images (n, 28, 28, 1) in [0, 1] to [features (n, 64), logits (n, 10)]; it
-        is not trainable.
+        Keras model, not trainable, from images (n, 28, 28, 1) in [0, 1] to [features, logits], of
+        shape (n, 64) and (n, 10).
 
     Raises:
         DataFileError: the file of weights is missing or is not the published one.
@@ -32,7 +32,7 @@ def digit_classifier():
     return network
 
 
-def digit_features(x):
+def digit_features(x: ArrayLike) -> np.ndarray:
     """What the course's digit classifier sees in each image: its 64 features. Lecture 11.
 
     Args:
@@ -42,37 +42,30 @@ def digit_features(x):
         (n, 64), as float32.
 
     Raises:
-        ValueError: another shape, or values outside [0, 1].
-        DataFileError: as `digits.digit_classifier`.
+        ValueError: another shape, or values outside [0, 1]; DataFileError: as `digit_classifier`.
     """
     return _read_digits(x)[0]
 
 
-def digit_coverage(x):
+def digit_coverage(x: ArrayLike) -> np.ndarray:
     """The share of each digit among images, as the digit classifier reads them. Lecture 11.
 
-    MNIST itself has 9 to 11 % of each; a digit that a generator has forgotten has 0.
-
-    Args:
-        x: as for `digit_features`.
-
-    Returns:
-        (10,), which sum to 1.
+    MNIST itself has 9 to 11 % of each; a digit that a generator has forgotten has 0. Arguments and
+    errors as `digit_features`; returns (10,), which sum to 1.
     """
     logits = _read_digits(x)[1]
     return np.bincount(logits.argmax(axis=1), minlength=10) / len(logits)
 
 
-@functools.cache
-def _digit_classifier():
-    return digit_classifier()
+# One that no caller can alter.
+_own_classifier = functools.cache(digit_classifier)
 
 
 def _read_digits(x):
     x = _validate.images("x", x, unit_range=True)
     if x.shape[1:] != (28, 28):
         raise ValueError(f"x must hold gray images of 28 by 28 pixels, got shape {x.shape}.")
-    return _digit_classifier().predict(x[..., np.newaxis], batch_size=1000, verbose=0)
+    return _own_classifier().predict(x[..., np.newaxis], batch_size=1000, verbose=0)
 
 
 def _digit_network():

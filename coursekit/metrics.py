@@ -1,24 +1,26 @@
 """Numbers that say how good a model is."""
 
+import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
+from scipy.linalg import svdvals
 from scipy.ndimage import laplace
 from scipy.spatial.distance import cdist
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from coursekit import _validate, regularizers
 
+__all__ = ["frechet_distance", "jacobian_norm", "jacobian_spectrum", "lifetime_sparsity",
+           "maximum_mean_discrepancy", "population_sparsity", "principal_angles", "psnr",
+           "sharpness", "squared_error", "ssim"]  # fmt: skip
 
-def squared_error(x, x_hat):
+
+def squared_error(x: ArrayLike, x_hat: ArrayLike) -> float:
     """Mean over the samples of ||x - x_hat||^2, summed over a sample's features. Lecture 03.
 
     The course's unit "squared error per image"; Keras' MSE is this divided by the pixels' number.
-
-    Args:
-        x, x_hat: inputs and reconstructions of one shape (n, ...).
-
-    Raises:
-        ValueError: the shapes differ, or a value is not finite.
+    Raises a ValueError unless x and x_hat are finite and of one shape (n, ...).
     """
     x = _validate.finite_array("x", x)
     x_hat = _validate.finite_array("x_hat", x_hat)
@@ -33,15 +35,14 @@ def squared_error(x, x_hat):
     return float(np.einsum("ij,ij->i", difference, difference).mean(dtype="float64"))
 
 
-def principal_angles(A, B):
+def principal_angles(A: ArrayLike, B: ArrayLike) -> np.ndarray:
     """Principal angles between two subspaces, in degrees, the largest first. Lecture 03.
 
     0 throughout: one subspace contains the other; 90 first: it has a direction orthogonal to the
     other. Computed from sines below 45 degrees, where cosines lose digits (Björck and Golub 1973).
 
     Args:
-        A, B: matrices (n, p) and (n, q) whose columns span the subspaces; they need not be
-            orthonormal.
+        A, B: matrices (n, p) and (n, q) whose columns, orthonormal or not, span the subspaces.
 
     Returns:
         min(p, q) angles in [0, 90].
@@ -51,20 +52,26 @@ def principal_angles(A, B):
     """
     Q_A, Q_B = _orthonormal("A", A), _orthonormal("B", B)
     if len(Q_A) != len(Q_B):
+        raise ValueError(f"A and B must have equally many rows, got {Q_A.shape} and {Q_B.shape}.")
+    Q_A, Q_B = sorted((Q_A, Q_B), key=lambda Q: -Q.shape[1])
+    # SciPy's `subspace_angles` takes a small angle beside a large one from its cosine.
+    cosines, sines = svdvals(Q_A.T @ Q_B)[::-1], svdvals(Q_B - Q_A @ (Q_A.T @ Q_B))
+    small, large = np.arcsin(np.minimum(sines, 1)), np.arccos(np.minimum(cosines, 1))
+    return np.rad2deg(np.where(cosines > np.sqrt(0.5), small, large))
+
+
+def _orthonormal(name, matrix):
+    matrix = _validate.finite_array(name, matrix, ndim=2).astype("float64")
+    rank = np.linalg.matrix_rank(matrix)
+    if rank < matrix.shape[1]:
         raise ValueError(
-            f"A and B must have equally many rows, got {np.shape(A)} and {np.shape(B)}."
+            f"{name} must have linearly independent columns, but its {matrix.shape[1]} columns "
+            f"span only {rank} dimensions."
         )
-    if Q_A.shape[1] < Q_B.shape[1]:
-        Q_A, Q_B = Q_B, Q_A
-    cosines = np.linalg.svd(Q_A.T @ Q_B, compute_uv=False)[::-1]
-    sines = np.linalg.svd(Q_B - Q_A @ (Q_A.T @ Q_B), compute_uv=False)
-    angles = np.where(
-        cosines > np.sqrt(0.5), np.arcsin(np.minimum(sines, 1)), np.arccos(np.minimum(cosines, 1))
-    )
-    return np.rad2deg(angles)
+    return np.linalg.qr(matrix)[0]
 
 
-def psnr(x, x_hat):
+def psnr(x: ArrayLike, x_hat: ArrayLike) -> np.ndarray:
     """Peak signal-to-noise ratio of each image, 10 log10(1 / MSE), in decibels. Lecture 07.
 
     Args:
@@ -82,14 +89,11 @@ def psnr(x, x_hat):
         return _per_image(peak_signal_noise_ratio, x, x_hat)
 
 
-def ssim(x, x_hat):
+def ssim(x: ArrayLike, x_hat: ArrayLike) -> np.ndarray:
     """Structural similarity of each image, 1 for equal ones (Wang et al. 2004). Lecture 07.
 
-    Compares means, variances and covariance in 7-by-7 windows. Arguments and errors as `psnr`;
-    images must have at least 7 pixels a side.
-
-    Returns:
-        (n,), in [-1, 1].
+    Compares means, variances and covariance in 7-by-7 windows; returns (n,), in [-1, 1]. Arguments
+    and errors as `psnr`; images must have at least 7 pixels a side.
     """
     return _per_image(structural_similarity, x, x_hat)
 
@@ -108,7 +112,7 @@ def _per_image(measure, x, x_hat):
     return np.array([measure(a, b, **options) for a, b in zip(x, x_hat, strict=True)])
 
 
-def lifetime_sparsity(h):
+def lifetime_sparsity(h: ArrayLike) -> np.ndarray:
     """How selective each unit is: 0 alike for all inputs, 1 silent for all but one. Lecture 05.
 
     (1 - (mean |h|)^2 / mean h^2) / (1 - 1/n), the means over the n inputs (Vinje and Gallant 2000,
@@ -126,19 +130,11 @@ def lifetime_sparsity(h):
     return _sparsity(h, axis=0)
 
 
-def population_sparsity(h):
+def population_sparsity(h: ArrayLike) -> np.ndarray:
     """How few units share the code of each input: 0 all alike, 1 a single one. Lecture 05.
 
-    As `lifetime_sparsity`, with the means over the m units.
-
-    Args:
-        h: codes (n, m) of at least two units.
-
-    Returns:
-        (n,), in [0, 1]; NaN for an input whose code is 0 throughout.
-
-    Raises:
-        ValueError: `h` has another shape, or is not finite.
+    As `lifetime_sparsity`, with the means over the m units, at least two. Returns (n,), in [0, 1];
+    NaN for an input whose code is 0 throughout.
     """
     return _sparsity(h, axis=1)
 
@@ -156,31 +152,38 @@ def _sparsity(h, axis):
     return (1 - alike) / (1 - 1 / count)
 
 
-def jacobian_norm(encoder, x):
-    """Frobenius norm ||dh/dx||_F of an encoder's Jacobian at each input. Lecture 06.
+def jacobian_norm(model: keras.Model, x: ArrayLike) -> np.ndarray:
+    """Frobenius norm ||dh/dx||_F of an encoder's Jacobian at each input, (n,). Lecture 06.
 
     Args:
-        encoder, x: as for `regularizers.encoder_jacobian`.
+        model: a model with an `encoder`, or the encoder itself, one that
+            `regularizers.encoder_jacobian` takes.
+        x: inputs (n, k).
 
-    Returns:
-        (n,): square roots of `regularizers.contractive_penalty`.
+    Raises:
+        TypeError, ValueError: as `regularizers.encoder_jacobian`, or `x` is not finite.
     """
-    squares = np.concatenate(list(_in_batches(regularizers.contractive_penalty, encoder, x)))
+    squares = np.concatenate(list(_in_batches(regularizers.contractive_penalty, model, x)))
     # Rounding can leave a Jacobian of zero with a square a hair below it.
     return np.sqrt(np.maximum(squares, 0))
 
 
-def jacobian_spectrum(encoder, x):
+def jacobian_spectrum(model: keras.Model, x: ArrayLike) -> np.ndarray:
     """Singular values of an encoder's Jacobian dh/dx at each input, largest first. Lecture 06.
 
-    Args:
-        encoder, x: as for `regularizers.encoder_jacobian`, m code units and inputs of size k.
-
-    Returns:
-        (n, min(m, k)).
+    Arguments and errors as `jacobian_norm`; returns (n, min(m, k)) for codes of m units.
     """
-    jacobians = _in_batches(regularizers.encoder_jacobian, encoder, x)
+    jacobians = _in_batches(regularizers.encoder_jacobian, model, x)
     return np.concatenate([_singular_values(J.astype("float64")) for J in jacobians])
+
+
+def _in_batches(function, model, x):
+    """`function(encoder, x)` batch by batch, as NumPy arrays of at most 64 MB each."""
+    encoder = getattr(model, "encoder", model)
+    x = _validate.finite_array("x", x, ndim=2)
+    size = max(1, 2**24 // (x.shape[1] * getattr(encoder, "output_shape", (None, 1))[-1]))
+    for start in range(0, len(x), size):
+        yield ops.convert_to_numpy(function(encoder, x[start : start + size]))
 
 
 def _singular_values(J):
@@ -193,7 +196,7 @@ def _singular_values(J):
     return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, ::-1], 0))
 
 
-def frechet_distance(features_a, features_b):
+def frechet_distance(features_a: ArrayLike, features_b: ArrayLike) -> float:
     """Distance of two samples, each taken for a Gaussian: 0 where both are alike. Lecture 11.
 
     ||mean_a - mean_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the squared 2-Wasserstein distance of
@@ -202,10 +205,8 @@ def frechet_distance(features_a, features_b):
     compare only distances of equally many, and of well more than there are features.
 
     Args:
-        features_a, features_b: (n, k) and (m, k), at least two rows each.
-
-    Raises:
-        ValueError: the numbers of features differ, a value is not finite, or there is one row.
+        features_a, features_b: finite, (n, k) and (m, k), at least two rows each. Others raise a
+            ValueError.
     """
     a, b = _two_samples(features_a=features_a, features_b=features_b)
     C_a, C_b = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (a, b))
@@ -218,7 +219,7 @@ def frechet_distance(features_a, features_b):
     return float(max(distance, 0))  # equal samples can come out a hair below 0
 
 
-def maximum_mean_discrepancy(a, b, *, bandwidth):
+def maximum_mean_discrepancy(a: ArrayLike, b: ArrayLike, *, bandwidth: float) -> float:
     """Squared distance of two samples' means in a kernel's space (Gretton et al. 2012). Lecture 12.
 
     The unbiased estimate, with k(u, v) = exp(-||u - v||^2 / (2 bandwidth^2)): the mean of k within
@@ -235,13 +236,8 @@ def maximum_mean_discrepancy(a, b, *, bandwidth):
     """
     bandwidth = _validate.real("bandwidth", bandwidth, above=0)
     a, b = _two_samples(a=a, b=b)
-    n, m = len(a), len(b)
-    within_a, within_b, between = (
-        _kernel_sum(u, v, bandwidth) for u, v in ((a, a), (b, b), (a, b))
-    )
-    return float(
-        (within_a - n) / (n * (n - 1)) + (within_b - m) / (m * (m - 1)) - 2 * between / (n * m)
-    )
+    within = sum((_kernel_sum(u, u, bandwidth) - len(u)) / (len(u) * (len(u) - 1)) for u in (a, b))
+    return float(within - 2 * _kernel_sum(a, b, bandwidth) / (len(a) * len(b)))
 
 
 def _kernel_sum(a, b, bandwidth):
@@ -254,55 +250,30 @@ def _kernel_sum(a, b, bandwidth):
 
 def _two_samples(**samples):
     """Both as double precision; raises unless they are comparable."""
-    arrays = {
-        name: _validate.finite_array(name, rows, ndim=2).astype("float64")
-        for name, rows in samples.items()
-    }
-    (name_a, a), (name_b, b) = arrays.items()
+    a, b = (_validate.finite_array(*sample, ndim=2).astype("float64") for sample in samples.items())
     if a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(
-            f"{name_a} and {name_b} must have equally many columns and at least two rows, got "
+            f"{' and '.join(samples)} must have equally many columns and at least two rows, got "
             f"{a.shape} and {b.shape}."
         )
     return a, b
 
 
-def sharpness(x):
+def sharpness(x: ArrayLike) -> np.ndarray:
     """How sudden the changes in each image are: the variance of its Laplacian. Lecture 11.
 
     The Laplacian compares a pixel with its four neighbours, so a blurred edge counts less than a
     sharp one. Noise counts as well: compare images of one kind, and look at them.
 
     Args:
-        x: images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1).
+        x: images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1). Others raise a
+            ValueError.
 
     Returns:
         (n,), from 0.
-
-    Raises:
-        ValueError: another shape, or values outside [0, 1].
     """
     x = _validate.images("x", x, unit_range=True)
     if x.ndim != 3:
         raise ValueError(f"x must hold gray images, got shape {x.shape}.")
     # Beyond the border the image goes on as its mirror image.
     return laplace(x.astype("float64"), axes=(1, 2)).var(axis=(1, 2))
-
-
-def _in_batches(function, encoder, x):
-    """`function(encoder, x)` batch by batch, as NumPy arrays of at most 64 MB each."""
-    x = _validate.finite_array("x", x, ndim=2)
-    size = max(1, 2**24 // (x.shape[1] * getattr(encoder, "output_shape", (None, 1))[-1]))
-    for start in range(0, len(x), size):
-        yield ops.convert_to_numpy(function(encoder, x[start : start + size]))
-
-
-def _orthonormal(name, matrix):
-    matrix = _validate.finite_array(name, matrix, ndim=2).astype("float64")
-    rank = np.linalg.matrix_rank(matrix)
-    if rank < matrix.shape[1]:
-        raise ValueError(
-            f"{name} must have linearly independent columns, but its {matrix.shape[1]} columns "
-            f"span only {rank} dimensions."
-        )
-    return np.linalg.qr(matrix)[0]

@@ -1,18 +1,26 @@
 """The course's figures: pure functions, data in, `matplotlib.figure.Figure` out.
 
-Grays run from 0 (black) to 1 (white), the same in every picture. Reconstructions may leave [0, 1]
-and are then drawn as black or white; the inputs beside them may not (`reconstructions`).
+Grays run from 0 (black) to 1 (white), the same in every picture; what leaves [0, 1], as
+reconstructions may and their inputs may not, is drawn as black or white.
 """
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import matplotlib.style
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from coursekit import _validate
+
+__all__ = ["PALETTE", "hourglass", "image_grid", "image_rows", "interpolation_strip",
+           "latent_manifold", "latent_scatter", "loss_curves", "reconstructions",
+           "scatter_panels"]  # fmt: skip
+
+_BARE = {"xticks": [], "yticks": [], "frame_on": False}
 
 with matplotlib.style.context("coursekit.course"):
     #: Ten colours, one per label; a label keeps its colour in every figure and widget.
@@ -37,7 +45,7 @@ def _in_course_style(draw):
 
 
 @_in_course_style
-def hourglass(units, *, names=None, code=None):
+def hourglass(units: Sequence, *, names: dict | None = None, code: int | None = None) -> Figure:
     """The layers of an autoencoder as bars whose height is the logarithm of their units.
 
     Args:
@@ -50,9 +58,8 @@ def hourglass(units, *, names=None, code=None):
     if code is not None and code not in range(1, len(units) - 1):
         raise ValueError(f"code must be the index of a hidden layer, got {code!r}.")
     middle = int(np.argmin(units)) if code is None else code
-    names = {0: "input $x$", middle: "code $h$", len(units) - 1: r"reconstruction $\hat{x}$"} | (
-        names or {}
-    )
+    usual = {0: "input $x$", middle: "code $h$", len(units) - 1: r"reconstruction $\hat{x}$"}
+    names = usual | (names or {})
     heights = np.log2(np.asarray(units)) + 1
     figure, ax = plt.subplots(figsize=(9, 3.4))
     for i, (left, right) in enumerate(itertools.pairwise(heights)):
@@ -72,38 +79,27 @@ def hourglass(units, *, names=None, code=None):
 
 
 @_in_course_style
-def image_grid(images, *, columns=10, titles=None):
-    """Images in rows of `columns`, each with its title (such as its label) above.
+def image_grid(images: ArrayLike, *, columns: int = 10, titles: Sequence | None = None) -> Figure:
+    """Images (n, 784), (n, height, width) or (n, height, width, 1 or 3) in rows of `columns`.
 
-    Args:
-        images: (n, 784), (n, height, width) or (n, height, width, 1 or 3).
-        titles: n of them, or None.
+    Above each stands its title, such as its label, where there are n `titles`.
     """
     images = _validate.images("images", images)
     if titles is not None and len(titles) != len(images):
         raise ValueError(f"titles must be {len(images)}, one per image, got {len(titles)}.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    height = 1.0 if titles is None else 1.3
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(0.95 * columns, height * rows), squeeze=False
-    )
-    for ax in axes.flat:
-        ax.axis("off")
-    for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
-        _gray(ax, image)
-        if titles is not None:
-            ax.set_title(titles[i], fontsize=12)
+    size = 0.95 * columns, (1.0 if titles is None else 1.3) * rows
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, subplot_kw=_BARE)
+    _fill(axes.flat, images, titles)
     return figure
 
 
 @_in_course_style
-def image_rows(rows, *, column_titles=None):
+def image_rows(rows: Mapping, *, column_titles: Sequence | None = None) -> Figure:
     """One labelled row of images under another, to be compared column by column.
 
-    Args:
-        rows: dict from a row's label to its images; all rows equally long.
-        column_titles: one per column, or None.
+    `rows` is a dict from a row's label to its images, all rows as long as the `column_titles`.
     """
     if not isinstance(rows, Mapping) or not rows:
         raise TypeError("rows must be a dict from a row's label to its images, and not empty.")
@@ -114,27 +110,23 @@ def image_rows(rows, *, column_titles=None):
         raise ValueError(f"rows must be equally long, got {lengths}.")
     if column_titles is not None and len(column_titles) != columns:
         raise ValueError(f"column_titles must be {columns}, got {len(column_titles)}.")
-    figure, axes = plt.subplots(
-        len(rows), columns, figsize=(0.85 * columns + 1.6, 0.95 * len(rows) + 0.3), squeeze=False
-    )
-    for line, (label, images) in zip(axes, rows.items(), strict=True):
-        for ax, image in zip(line, images, strict=True):
-            _gray(ax, image)
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    if column_titles is not None:
-        for ax, title in zip(axes[0], column_titles, strict=True):
-            ax.set_title(title, fontsize=12)
+    size = 0.85 * columns + 1.6, 0.95 * len(rows) + 0.3
+    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, subplot_kw=_BARE)
+    for k, (label, images) in enumerate(rows.items()):
+        _fill(axes[k], images, None if k else column_titles)
+        axes[k, 0].set_ylabel(label, rotation=0, ha="right", va="center")
     return figure
 
 
-def reconstructions(x, x_hat, *, n=10):
-    """The first `n` inputs above their reconstructions.
+def _fill(axes, images, titles):
+    titles = [""] * len(images) if titles is None else titles
+    for ax, image, title in zip(axes, images, titles, strict=False):
+        ax.imshow(image if image.ndim == 2 else np.clip(image, 0, 1), vmin=0, vmax=1)
+        ax.set_title(title, fontsize=12)
 
-    Raises:
-        ValueError: an input lies outside [0, 1], or there are fewer reconstructions than inputs.
-    """
+
+def reconstructions(x: ArrayLike, x_hat: ArrayLike, *, n: int = 10) -> Figure:
+    """The first `n` inputs, in [0, 1], above as many reconstructions."""
     x = _validate.images("x", x, unit_range=True)
     x_hat = _validate.images("x_hat", x_hat)
     if x.shape != x_hat.shape:
@@ -142,30 +134,24 @@ def reconstructions(x, x_hat, *, n=10):
     return image_rows({"input x": x[:n], "reconstruction x̂": x_hat[:n]})
 
 
-def interpolation_strip(rows, alphas):
-    """Rows of images on the way from one input (alpha 0) to another (alpha 1).
-
-    Args:
-        rows: dict from a row's label to its images, one image per alpha.
-        alphas: the mixing weights, in [0, 1].
-    """
+def interpolation_strip(rows: Mapping, alphas: ArrayLike) -> Figure:
+    """`image_rows` on the way from one input (alpha 0) to another (alpha 1), an image per alpha."""
     alphas = _validate.finite_array("alphas", alphas, ndim=1)
-    if alphas.min() < 0 or alphas.max() > 1:
-        raise ValueError(
-            f"alphas must lie in [0, 1], got {alphas.min():.3g} to {alphas.max():.3g}."
-        )
-    return image_rows(
-        rows, column_titles=[f"α = {a:.2g}" if i == 0 else f"{a:.2g}" for i, a in enumerate(alphas)]
-    )
+    low, high = alphas.min(), alphas.max()
+    if low < 0 or high > 1:
+        raise ValueError(f"alphas must lie in [0, 1], got {low:.3g} to {high:.3g}.")
+    titles = [f"{'' if i else 'α = '}{alpha:.2g}" for i, alpha in enumerate(alphas)]
+    return image_rows(rows, column_titles=titles)
 
 
 @_in_course_style
-def latent_scatter(codes, labels, *, names=None, marks=None, symbol="h"):
-    """Two-dimensional codes, coloured by label.
+def latent_scatter(
+    codes: ArrayLike, labels: ArrayLike, *, names: Mapping | Sequence | None = None,
+    marks: Mapping | None = None, symbol: str = "h",
+) -> Figure:  # fmt: skip
+    """Two-dimensional codes (n, 2), coloured by label, n whole numbers from 0 to 9.
 
     Args:
-        codes: (n, 2).
-        labels: n whole numbers from 0 to 9; a label keeps its colour in every figure.
         names: dict or sequence from label to the name in the legend; the label itself by default.
         marks: dict from a name to one code (2,), drawn as a black cross with that name.
         symbol: the axes' letter: "h", or "z" where the code is a random variable.
@@ -190,15 +176,17 @@ def latent_scatter(codes, labels, *, names=None, marks=None, symbol="h"):
 
 
 @_in_course_style
-def latent_manifold(decode, h1, h2, *, n=15, symbol="h"):
-    """What the decoder draws on an n-by-n grid of codes, each image where its code lies.
+def latent_manifold(
+    model: object, h1: ArrayLike, h2: ArrayLike, *, n: int = 15, symbol: str = "h"
+) -> Figure:
+    """What a decoder draws on an n-by-n grid of codes, each image where its code lies.
 
     Args:
-        decode: function from codes (n * n, 2) to images, such as `Autoencoder.decode`.
-        h1, h2: pairs (low, high), the ranges of the two code units.
-        n: images a side, at least 2.
-        symbol: the axes' letter: "h", or "z" where the code is a random variable.
+        model: what has `decode`, a Keras decoder, or a function, from codes (n * n, 2) to images.
+        h1, h2: pairs (low, high), the ranges of the two code units, shown by `n` images, from 2.
+        symbol: as for `latent_scatter`.
     """
+    decode = _decoding(model)
     for name, pair in (("h1", h1), ("h2", h2)):
         pair = _validate.finite_array(name, pair, ndim=1)
         if len(pair) != 2 or not pair[0] < pair[1]:
@@ -217,27 +205,35 @@ def latent_manifold(decode, h1, h2, *, n=15, symbol="h"):
     canvas = images.reshape(n, n, height, width).swapaxes(1, 2).reshape(n * height, n * width)
     # The outermost images are centred on the ends of the ranges, so the edges lie half a step out.
     half1, half2 = np.ptp(h1) / (n - 1) / 2, np.ptp(h2) / (n - 1) / 2
+    edges = h1[0] - half1, h1[1] + half1, h2[0] - half2, h2[1] + half2
     figure, ax = plt.subplots(figsize=(7.2, 7))
-    ax.imshow(
-        canvas, vmin=0, vmax=1, aspect="auto",
-        extent=(h1[0] - half1, h1[1] + half1, h2[0] - half2, h2[1] + half2),
-    )  # fmt: skip
+    ax.imshow(canvas, vmin=0, vmax=1, aspect="auto", extent=edges)
     ax.set(xlabel=f"${symbol}_1$", ylabel=f"${symbol}_2$")
     return figure
 
 
+def _decoding(model):
+    """The function from codes to images that `model` has or is."""
+    if hasattr(model, "predict") and not hasattr(model, "decode"):
+        return functools.partial(model.predict, verbose=0)  # a bare Keras decoder
+    decode = getattr(model, "decode", model)
+    if not callable(decode):
+        raise TypeError(f"model must be one that decodes, or a function, got {model!r}.")
+    return decode
+
+
 @_in_course_style
 def loss_curves(
-    histories, *, loss="loss", xlabel="epoch", ylabel="loss", baselines=None, log=False
-):
+    histories: Mapping, *, loss: str = "loss", xlabel: str = "epoch",
+    ylabel: str = "loss", baselines: dict | None = None, log: bool = False,
+) -> Figure:  # fmt: skip
     """Training loss (solid) and validation loss (dashed) by epoch, one colour per model.
 
     Args:
-        histories: dict from a model's name to what its `fit` returned, or to that one's
-            ``.history`` dict; the validation curve is ``"val_" + loss``, where it is there.
-        loss: which logged quantity to draw.
+        histories: dict from a model's name to what its `fit` returned, or its ``.history``.
+        loss: which logged quantity to draw, and with ``"val_"`` before it where that is there.
         baselines: dict from a name to a value drawn as a horizontal line.
-        log: logarithmic vertical axis.
+        log: whether the vertical axis is logarithmic.
     """
     if not isinstance(histories, Mapping) or not histories:
         raise TypeError("histories must be a dict from a model's name to what its fit returned.")
@@ -259,26 +255,22 @@ def loss_curves(
 
 
 @_in_course_style
-def scatter_panels(panels, values, *, label):
+def scatter_panels(panels: Mapping, values: ArrayLike, *, label: str) -> Figure:
     """The same points in several views side by side, coloured by one value per point.
 
     Args:
         panels: dict from a view's title to its points, (n, 2) or (n, 3).
-        values: (n,), such as a true coordinate of the points.
-        label: what `values` are, written beside the colour bar.
+        values: (n,), such as a true coordinate; `label` says what, beside the colour bar.
     """
     if not isinstance(panels, Mapping) or not panels:
         raise TypeError("panels must be a dict from a title to its points, and not empty.")
     values = _validate.finite_array("values", values, ndim=1)
     figure = plt.figure(figsize=(3.6 * len(panels) + 0.9, 3.7))
-    axes = []
     for i, (title, points) in enumerate(panels.items()):
         points = _validate.finite_array(title, points, ndim=2)
         if len(points) != len(values) or points.shape[1] not in (2, 3):
-            raise ValueError(
-                f"{title} must have shape ({len(values)}, 2 or 3), one row per value, "
-                f"got {points.shape}."
-            )
+            wanted = f"shape ({len(values)}, 2 or 3), one row per value"
+            raise ValueError(f"{title} must have {wanted}, got {points.shape}.")
         space = points.shape[1] == 3
         ax = figure.add_subplot(1, len(panels), i + 1, projection="3d" if space else None)
         drawn = ax.scatter(*points.T, c=values, s=9, cmap="viridis", linewidths=0)
@@ -289,10 +281,5 @@ def scatter_panels(panels, values, *, label):
             ax.set(xlabel="$h_1$", ylabel="$h_2$")
             ax.set_aspect("equal", adjustable="datalim")
         ax.set_title(title)
-        axes.append(ax)
-    figure.colorbar(drawn, ax=axes, label=label, fraction=0.03)
+    figure.colorbar(drawn, ax=figure.axes, label=label, fraction=0.03)
     return figure
-
-
-def _gray(ax, image):
-    ax.imshow(image if image.ndim == 2 else np.clip(image, 0, 1), vmin=0, vmax=1)

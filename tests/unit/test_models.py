@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import expit
 
 import coursekit as ck
 
@@ -117,3 +118,141 @@ def test_halves_that_do_not_meet_are_refused():
         ValueError, match=r"decoder must be .* one input and one output, got 2 and 1"
     ):
         ck.models.Autoencoder(encoder, keras.Model([a, b], keras.layers.Dense(6)(a + b)))
+
+
+# The protocol: codes, decode, image_decoder
+
+
+def network(*ends, last=None):
+    """A dense network from the first of these sizes to the others, with weights that are not small;
+    an end that is a list has several inputs or outputs."""
+    sizes, to = ([end] if isinstance(end, int) else end for end in ends)
+    inputs = [keras.Input((size,)) for size in sizes]
+    h = keras.layers.Concatenate()(inputs) if len(inputs) > 1 else inputs[0]
+    wide = {"kernel_initializer": keras.initializers.RandomNormal(stddev=2.0, seed=1)}
+    h = keras.layers.Dense(8, "tanh", **wide)(h)
+    outputs = [keras.layers.Dense(size, last, **wide)(h) for size in to]
+    return keras.Model(*(end if len(end) > 1 else end[0] for end in (inputs, outputs)))
+
+
+def vae(c=(), last=None, **options):
+    encoder, decoder = network([6, *c], [2, 2]), network([2, *c], 6, last=last)
+    return ck.models.VariationalAutoencoder(encoder, decoder, **options)
+
+
+def aae(c=(), last=None, **options):
+    prior = ck.priors.Petals(*c) if c else ck.priors.Ring()
+    players = network(6, 2), network(2, 6, last=last), network([2, *c], 1)
+    return ck.models.AdversarialAutoencoder(*players, prior, **options)
+
+
+def stacked():
+    stack = ck.models.StackedAutoencoder((6, 5, 2), output_activation="sigmoid")
+    stack.set_weights([np.random.default_rng(i).normal(size=w.shape, scale=2)
+                       for i, w in enumerate(stack.get_weights())])  # fmt: skip
+    return stack
+
+
+# How to make each model, and whether its decoder gives logits.
+PROTOCOL = {
+    "Autoencoder": (lambda: ck.models.Autoencoder(network(6, 2), network(2, 6, last="sigmoid")), 0),
+    "StackedAutoencoder": (stacked, 0),
+    "VAE": (vae, 1),
+    "VAE, Gaussian": (lambda: vae(last="sigmoid", variance=0.1), 0),
+    "VAE, conditional": (lambda: vae([3]), 1),
+    "AAE": (aae, 1),
+    "AAE, Gaussian": (lambda: aae(last="sigmoid", variance=0.1), 0),
+    "AAE, conditional": (lambda: aae([3]), 1),
+    "GAN": (lambda: ck.models.GAN(network(2, 6, last="sigmoid"), network(6, 1)), 0),
+}
+every_model = pytest.mark.parametrize(("make", "logits"), PROTOCOL.values(), ids=PROTOCOL)
+rng = np.random.default_rng(2)
+z = rng.normal(size=(9, 2)).astype("float32")
+y = np.eye(3, dtype="float32")[np.arange(9) % 3]
+
+
+def decoder_of(model):
+    return model.generator if isinstance(model, ck.models.GAN) else model.decoder
+
+
+def told(network, array):
+    """What the network is called on: the array, and conditions where it takes them."""
+    return [array, y] if len(network.inputs) == 2 else [array]
+
+
+@every_model
+def test_decode_gives_images_whatever_the_last_layer_is(make, logits):
+    model = make()
+    decoder = decoder_of(model)
+    given = told(decoder, z)
+    raw = keras.ops.convert_to_numpy(decoder(given if len(given) > 1 else z))
+    assert (raw.min() < 0 and raw.max() > 1) == logits  # else nothing would be tested
+    images = model.decode(*given)
+    assert (images.dtype, images.shape) == (np.float32, (9, 6))
+    assert images.min() >= 0
+    assert images.max() <= 1
+    np.testing.assert_allclose(images, expit(raw) if logits else raw, atol=1e-6)
+    some = model.decode(*(part[:2] for part in given), batch_size=1)
+    np.testing.assert_allclose(some, images[:2], atol=1e-6)
+
+
+@every_model
+def test_codes_are_one_array(make, logits):
+    model = make()
+    if isinstance(model, ck.models.GAN):
+        assert not hasattr(model, "codes")
+        return
+    inputs = told(model.encoder, rng.random((9, 6)))
+    codes = model.codes(*inputs)
+    assert (type(codes), codes.dtype, codes.shape) == (np.ndarray, np.float32, (9, 2))
+    first = model.encoder(inputs if len(inputs) > 1 else inputs[0])
+    first = first[0] if isinstance(first, (list, tuple)) else first
+    np.testing.assert_allclose(codes, first, atol=1e-6)
+    images = model.decode(codes, *inputs[1:])
+    np.testing.assert_allclose(model.reconstruct(*inputs), images, atol=1e-6)
+
+
+@every_model
+def test_image_decoder_is_decode_as_one_keras_model(make, logits, tmp_path):
+    model = make()
+    decoder = decoder_of(model)
+    given = told(decoder, z)
+    before = [weight.path for weight in model.weights], model.get_config(), model.count_params()
+
+    def images_of(model):
+        return model.image_decoder.predict(given if len(given) > 1 else z, verbose=0)
+
+    np.testing.assert_allclose(images_of(model), model.decode(*given), atol=1e-6)
+    assert model.image_decoder is model.image_decoder
+    assert (model.image_decoder is decoder) == (not logits)
+    after = [weight.path for weight in model.weights], model.get_config(), model.count_params()
+    assert after == before
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(images_of(loaded), images_of(model), atol=1e-6)
+    np.testing.assert_allclose(loaded.decode(*given), model.decode(*given), atol=1e-6)
+    assert loaded.count_params() == model.count_params()
+
+    decoder.set_weights([weight / 2 for weight in decoder.get_weights()])  # it follows its model
+    moved = model.decode(*given)
+    assert np.abs(moved - loaded.decode(*given)).max() > 0.1
+    np.testing.assert_allclose(images_of(model), moved, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [vae, aae])
+def test_the_browser_can_unfold_the_image_decoder(make):
+    model = make()
+    explorer = ck.widgets.LatentExplorer(
+        model.image_decoder, limits=(-1, 1), image_shape=(2, 3), evaluate="browser"
+    )
+    np.testing.assert_allclose(explorer.image.ravel(), model.decode([explorer.z])[0], atol=1e-6)
+
+
+def test_image_decoder_in_half_precision_gives_single():
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(6, dtype="mixed_float16")])
+    model = ck.models.VariationalAutoencoder(network(6, [2, 2]), decoder)
+    images = model.image_decoder.predict(z, verbose=0)
+    assert images.dtype == model.decode(z).dtype == np.float32
+    raw = np.asarray(keras.ops.convert_to_numpy(decoder(z)), "float64")
+    np.testing.assert_allclose(images, expit(raw), atol=1e-6)

@@ -1,3 +1,6 @@
+import ast
+from pathlib import Path
+
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,6 +43,17 @@ def test_every_plot_is_a_readable_figure_that_pyplot_does_not_show_again():
     assert plt.get_fignums() == []
 
 
+def test_plots_know_no_model_and_no_backend():
+    tree = ast.parse(Path(ck.plots.__file__).read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+                for alias in node.names}  # fmt: skip
+    imported |= {f"{node.module}.{alias.name}" for node in ast.walk(tree)
+                 if isinstance(node, ast.ImportFrom) for alias in node.names}  # fmt: skip
+    own = {name for name in imported if name.startswith("coursekit")}
+    assert own == {"coursekit._validate"}
+    assert not {name.split(".")[0] for name in imported} & {"keras", "tensorflow", "jax", "torch"}
+
+
 def test_plots_leave_the_callers_style_alone():
     before = dict(plt.rcParams)
     figures()
@@ -67,6 +81,36 @@ def test_manifold_draws_each_image_where_its_code_lies():
     assert canvas[0, 0] == pytest.approx(0 + 10 * 1)  # top left: smallest h1, largest h2
     assert canvas[-2, -2] == pytest.approx(4 + 10 * -1)
     assert canvas[0, -2] == pytest.approx(4 + 10 * 1)
+
+
+def painter(z):
+    """A decoder that anyone can compute: four pixels of the first number, five of the second."""
+    return np.repeat(z, (4, 5), axis=1)
+
+
+def keras_painter():
+    layer = keras.layers.Dense(9, use_bias=False)
+    decoder = keras.Sequential([keras.Input((2,)), layer])
+    layer.set_weights([painter(np.eye(2))])
+    return decoder
+
+
+class Painter:
+    """A model that decodes, of a class the course has never heard of, and predicts otherwise."""
+
+    decode = staticmethod(painter)
+
+    def predict(self, z):
+        raise AssertionError("a model with decode is asked to decode")
+
+
+@pytest.mark.parametrize("kind", [lambda: painter, Painter, keras_painter])
+def test_manifold_takes_a_model_a_bare_decoder_or_a_function(kind, capsys):
+    figure = ck.plots.latent_manifold(kind(), (0, 1), (-1, 1), n=3)
+    wanted = ck.plots.latent_manifold(painter, (0, 1), (-1, 1), n=3)
+    np.testing.assert_allclose(drawn(figure), drawn(wanted), atol=1e-6)
+    assert drawn(wanted)[0, 0] == 0
+    assert capsys.readouterr().out == ""  # no bar of Keras' own
 
 
 @pytest.mark.parametrize("symbol", ["h", "z"])
@@ -134,6 +178,7 @@ def test_an_image_keeps_its_own_colours():
         (lambda: ck.plots.latent_manifold(lambda z: z, (1, 0), (0, 1)), ValueError, "h1 must be"),
         (lambda: ck.plots.latent_manifold(lambda z: z, (0, 1, 2), (0, 1)), ValueError, "h1 must"),
         (lambda: ck.plots.latent_manifold(lambda z: z, (0, 1), (0, 1), n=1), ValueError, "n must"),
+        (lambda: ck.plots.latent_manifold(x, (0, 1), (0, 1)), TypeError, "model must be one that"),
         (lambda: ck.plots.loss_curves({"a": {"acc": [1]}}), ValueError, "no logged 'loss'"),
         (lambda: ck.plots.hourglass([784, 2]), ValueError, "at least three"),
         (lambda: ck.plots.hourglass([9, 2, 9], code=2), ValueError, "code must be the index"),
@@ -146,52 +191,3 @@ def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
     assert plt.get_fignums() == []  # no empty figure is left for the notebook to show
-
-
-def trained_with(film, epochs=3, **options):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse", jit_compile=False, **options)
-    model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=2, epochs=epochs, verbose=0,
-              callbacks=[film])  # fmt: skip
-    return film
-
-
-def test_film_strip_draws_when_it_should_and_what_was_there():
-    calls = []
-    film = ck.callbacks.FilmStrip(lambda: calls.append(0) or x[len(calls) - 1][None], [0, 1, 6])
-    assert film.figure is None
-    trained_with(film)
-    assert list(film.rows) == [0, 1, 6, 12]  # the last one is the end of training
-    assert [ax.get_ylabel() for ax in film.figure.axes] == ["step 0", "step 1", "step 6", "step 12"]
-    for i, (ax, row) in enumerate(zip(film.figure.axes, film.rows.values(), strict=True)):
-        np.testing.assert_array_equal(ax.images[0].get_array(), x[i].reshape(28, 28))
-        np.testing.assert_array_equal(row, x[i : i + 1])
-    assert list(trained_with(film, epochs=1).rows) == [0, 1, 4]  # begins anew
-
-
-def test_film_strip_waits_for_the_end_of_an_execution():
-    film = ck.callbacks.FilmStrip(lambda: x[:2], [0, 1, 2, 7])
-    assert list(trained_with(film, steps_per_execution=4).rows) == [0, 4, 8, 12]
-
-
-def test_film_strip_in_a_notebook_leaves_one_figure(monkeypatch):
-    shown = []
-
-    class Handle:
-        def update(self, data, raw):
-            assert raw
-            shown.append(data)
-
-    monkeypatch.setattr(ck.callbacks._display, "display_handle", Handle)
-    trained_with(ck.callbacks.FilmStrip(lambda: x[:2], [0, 3]))
-    assert len(shown) == 3  # updates of one output
-    assert shown[-1]["image/png"].startswith(b"\x89PNG")
-    assert plt.get_fignums() == []
-
-
-@pytest.mark.parametrize("steps", [[3, 2], [-1], [0.5]])
-def test_film_strip_names_bad_arguments(steps):
-    with pytest.raises((TypeError, ValueError), match="steps must"):
-        ck.callbacks.FilmStrip(lambda: x, steps)
-    with pytest.raises(TypeError, match="draw must be a function"):
-        ck.callbacks.FilmStrip(x, [0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import coursekit as ck
-from coursekit import _display, runtime
+from coursekit import runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -213,39 +213,3 @@ def test_hiding_the_gpu_after_the_start_puts_operations_on_the_cpu(monkeypatch):
         assert "cpu" in str(keras.ops.ones(3).device).lower()
     finally:
         runtime._on_cpu.close()
-
-
-def test_progress_in_a_notebook_ends_as_plain_text(monkeypatch):
-    shown = []
-
-    class Handle:
-        def update(self, data, raw):
-            shown.append(data)
-
-    monkeypatch.setattr(_display, "display_handle", Handle)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse")
-    x = np.ones((8, 3))
-    model.fit(
-        x,
-        x[:, :1],
-        epochs=5,
-        initial_epoch=3,
-        verbose=0,
-        callbacks=[ck.callbacks.Progress("λ < 1")],
-    )
-    assert 'value="0.000"' in shown[0]["text/html"]
-    assert "λ &lt; 1: epoch 4 of 5" in shown[0]["text/html"]
-    assert set(shown[-1]) == {"text/plain"}
-    assert shown[-1]["text/plain"].startswith("λ < 1: 2 epochs, loss ")
-
-
-def test_progress_leaves_one_summary_line(capsys):
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse")
-    x = np.ones((8, 3))
-    fit = {"epochs": 3, "validation_split": 0.5, "verbose": 0}
-    history = model.fit(x, x[:, :1], callbacks=[ck.callbacks.Progress("demo")], **fit).history
-    assert capsys.readouterr().out == (
-        f"demo: 3 epochs, loss {history['loss'][-1]:.4g}, val_loss {history['val_loss'][-1]:.4g}\n"
-    )
