@@ -7,10 +7,13 @@ trusts nothing: sizes are capped, arrays are numbers of known types, and nothing
 import json
 import os
 import struct
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from coursekit.checks.calls import Answer
+
+__all__ = ["TYPES", "Frames", "Malformed", "packed", "send", "unpacked"]
 
 TYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 TYPES += ("float16", "float32", "float64")
@@ -20,11 +23,11 @@ _LARGEST_ANSWER = 32_000_000
 _MOST_OUTPUTS = 100
 
 
-class Unreadable(ValueError):
+class Malformed(ValueError):
     """What came through the pipe is no frame."""
 
 
-def send(pipe, header, arrays=(), _write=os.write):
+def send(pipe: int, header: dict, arrays: Sequence[np.ndarray] = (), _write=os.write) -> None:
     """Write one frame into a file descriptor: a dict for JSON, and arrays of `TYPES`."""
     header = header | {"arrays": [[array.dtype.name, array.shape] for array in arrays]}
     text = json.dumps(header).encode()
@@ -38,22 +41,22 @@ class Frames:
     """Puts frames together from what is read, piece by piece.
 
     Raises:
-        Unreadable: no frame, or more than `most` bytes of them.
+        Malformed: no frame, or more than `most` bytes of them.
     """
 
-    def __init__(self, most):
+    def __init__(self, most: int):
         self._left, self._buffer = most, bytearray()
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> Iterator[tuple[dict, list[np.ndarray]]]:
         """Yield a pair of header and arrays for every frame that `data` completes."""
         self._left -= len(data)
         if self._left < 0:
-            raise Unreadable("it is too much")
+            raise Malformed("it is too much")
         self._buffer += data
         while len(self._buffer) >= _HEAD.size:
             header, body = _HEAD.unpack_from(self._buffer)
             if header > _LONGEST_HEADER:
-                raise Unreadable("this is no frame")
+                raise Malformed("this is no frame")
             end = _HEAD.size + header + body
             if len(self._buffer) < end:
                 return
@@ -78,11 +81,11 @@ def _parsed(header, body):
         if body or not isinstance(header["kind"], str):
             raise ValueError("left over")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Unreadable("this is no frame") from error
+        raise Malformed("this is no frame") from error
     return header, arrays
 
 
-def packed(answers):
+def packed(answers: Iterable[Answer]) -> tuple[list[dict], list[np.ndarray]]:
     """Answers as a list for a header, and arrays."""
     told, arrays = [], []
     for answer in answers:
@@ -102,11 +105,11 @@ def packed(answers):
     return told, [_plain(array) for array in arrays]
 
 
-def unpacked(told, arrays):
+def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
     """The answers again.
 
     Raises:
-        Unreadable: these are not what `packed` makes.
+        Malformed: these are not what `packed` makes.
     """
     arrays = list(arrays)
     answers = []
@@ -122,7 +125,7 @@ def unpacked(told, arrays):
             )
             answers.append(Answer(values, problem, tuple(changed), gradient, gradient_problem))
     except (TypeError, KeyError, IndexError) as error:
-        raise Unreadable("this is no frame") from error
+        raise Malformed("this is no frame") from error
     return answers
 
 

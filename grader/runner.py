@@ -16,11 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
 from coursekit import _workers
-from grader import messages, sandbox
+from grader import ROOT, messages, pictures, sandbox
+
+__all__ = ["Execution", "Failed", "Runner"]
 
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
 _GRACE = 5  # seconds that a submission gets to stop by itself
@@ -32,7 +37,7 @@ _RUN = (
 
 
 @dataclasses.dataclass
-class Run:
+class Execution:
     """What a submission did.
 
     Attributes:
@@ -63,20 +68,20 @@ class Runner:
         sandbox.Unavailable: there is no sandbox here.
     """
 
-    def __init__(self, limits=None, *, unsafe=False):
+    def __init__(self, limits: sandbox.Limits | None = None, *, unsafe: bool = False):
         self.limits, self._unsafe = limits or sandbox.Limits(), unsafe
         self._folder = self._zygote = None
         self._closed = False
         if not unsafe:
             sandbox.require()
 
-    def __enter__(self):
+    def __enter__(self) -> "Runner":
         return self
 
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """End the process that has imported TensorFlow; a `run` that goes on elsewhere fails."""
         self._closed = True
         self._end()
@@ -92,7 +97,9 @@ class Runner:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def run(self, cells, questions, files):
+    def run(
+        self, cells: Sequence[tuple], questions: Sequence[tuple], files: dict[str, bytes]
+    ) -> Execution:
         """Run cells in order, then call functions.
 
         Args:
@@ -102,13 +109,13 @@ class Runner:
             files: dict from names to bytes, put into the working folder.
 
         Returns:
-            `Run`.
+            `Execution`.
 
         Raises:
             Failed: no process could be started for it.
         """
         self._start()  # its time is not the submission's
-        run, started = Run(), time.monotonic()
+        run, started = Execution(), time.monotonic()
         while True:
             done = {("function", name) for name in run.answers} | run.stopped.keys()
             job = {
@@ -131,7 +138,7 @@ class Runner:
                 )
 
     def _attempt(self, job, run, end):
-        """One process: fills `run`; where it ended, as a key of `Run.stopped`, and why, or ""."""
+        """One process: fills `run`; where it ended, as a key of its `stopped`, and why, or ""."""
         for last in (False, True):
             self._start()
             place = contextlib.nullcontext() if self._unsafe else sandbox.Sandbox(self.limits)
@@ -196,7 +203,7 @@ class Runner:
                             at, deadline = self._begun(header, job, now)
                         else:
                             self._keep(header, arrays, job, run)
-                except (messages.Unreadable, KeyError, TypeError, ValueError):
+                except (messages.Malformed, KeyError, TypeError, ValueError):
                     return at, "It wrote into the grader's pipe, or more than may be handed back."
             why = self._excess(space, now, deadline, end)
             if why:
@@ -218,13 +225,13 @@ class Runner:
             run.cells[place] = {
                 "printed": printed,
                 "error": _text(header["error"], 1_000),
-                "pictures": [picture for picture in map(_picture, arrays) if picture],
+                "pictures": [data for data in map(np.ndarray.tobytes, arrays) if _fits(data)],
             }
         else:
             name, _, cases, _ = _known(header["name"], job["questions"])
             given = messages.unpacked(header["answers"], arrays)
             if len(given) != len(cases):
-                raise messages.Unreadable("there must be an answer for each case")
+                raise messages.Malformed("there must be an answer for each case")
             run.answers[name] = given, printed
 
     def _excess(self, space, now, deadline, end):
@@ -252,7 +259,7 @@ class Runner:
             self._zygote = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-c", _RUN),
-                    str(Path(__file__).resolve().parents[1]),
+                    str(ROOT),
                     str(theirs.fileno()),
                 ],
                 pass_fds=[theirs.fileno()],
@@ -294,7 +301,7 @@ def _known(name, asked):
     for one in asked:
         if type(one[0]) is type(name) and one[0] == name:
             return one
-    raise messages.Unreadable("nobody asked for this")
+    raise messages.Malformed("nobody asked for this")
 
 
 def _text(text, most):
@@ -302,13 +309,10 @@ def _text(text, most):
     return str(text)[:most].encode("utf-8", "replace").decode()
 
 
-def _picture(array):
-    """PNG bytes of a size that a page can show, or None."""
-    data = array.tobytes()
-    if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[12:16] != b"IHDR":
-        return None
-    sides = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    return data if max(sides) <= 5_000 else None
+def _fits(data):
+    """Whether it is a PNG of a size that a page can show."""
+    size = pictures.png_size(data)
+    return size is not None and max(size) <= 5_000
 
 
 def _status(code):

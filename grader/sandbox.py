@@ -24,6 +24,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+__all__ = ["KEPT_OUT", "PERMIT", "Limits", "Sandbox", "Unavailable", "confine", "exposed", "join"]
+__all__ += ["refuse", "require"]
+
 INSTALL = (
     "Install it (Debian, Ubuntu: `sudo apt-get install bubblewrap libseccomp2`; Fedora: `sudo dnf "
     "install bubblewrap libseccomp`) or, on Windows and macOS, grade in a Linux virtual machine "
@@ -64,7 +67,7 @@ class Limits:
     output: int = 64_000_000
 
 
-def require():
+def require() -> None:
     """Raise `Unavailable` unless bubblewrap makes a sandbox here."""
     if sys.platform != "linux" or not shutil.which("bwrap"):
         raise Unavailable(f"Grading needs bubblewrap (`bwrap`), which is not here. {INSTALL}")
@@ -72,7 +75,7 @@ def require():
     Sandbox().close()
 
 
-def exposed(path):
+def exposed(path: str | Path) -> Path | None:
     """The folder that submissions can read and that holds `path`, or None."""
     path = Path(path).resolve()
     return next((folder for folder in _visible() if path.is_relative_to(folder)), None)
@@ -88,7 +91,7 @@ class Sandbox:
         Unavailable: bubblewrap fails; with what it said.
     """
 
-    def __init__(self, limits=None):
+    def __init__(self, limits: Limits | None = None):
         told, tell = os.pipe()
         try:
             self._bwrap = subprocess.Popen(
@@ -114,20 +117,20 @@ class Sandbox:
             raise Unavailable(f"bubblewrap makes no sandbox here: {said}. {PERMIT}{INSTALL}")
         self.init = json.loads(about)["child-pid"]
 
-    def __enter__(self):
+    def __enter__(self) -> "Sandbox":
         return self
 
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """End every process inside, background ones too."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.init, signal.SIGKILL)
         self._bwrap.kill()
         self._bwrap.communicate()
 
-    def usage(self):
+    def usage(self) -> tuple[int, int]:
         """Memory in bytes and number of threads, of all processes inside."""
         memory = threads = 0
         proc = Path("/proc", str(self.init), "root", "proc")  # as it is inside
@@ -144,7 +147,7 @@ class Sandbox:
         return memory, threads
 
 
-def join(init):
+def join(init: int) -> None:
     """Move this process, which must have one thread, and its children to come into a sandbox.
 
     Args:
@@ -178,7 +181,7 @@ def join(init):
         os.close(descriptor)
 
 
-def refuse():
+def refuse() -> None:
     """Refuse this process, and its children to come, the system calls that no exercise needs.
 
     Namespaces leave some doors open: sockets to a virtual machine's host, memory that belongs to
@@ -211,7 +214,7 @@ def refuse():
     library.seccomp_release(program)
 
 
-def confine(limits):
+def confine(limits: Limits) -> None:
     """Set this process's own limits, which its children inherit; none can raise them again."""
     status = Path("/proc/self/status").read_text()
     data = 1024 * int(status.split("VmData:")[1].split()[0])  # TensorFlow reserves some
