@@ -34,11 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     grade.add_argument("--executor", metavar="URL", help="a Dask cluster: dask://host:port")
     grade.add_argument("--seed", metavar="N", type=int, default=marks.SEED, help="fresh inputs")
     grade.add_argument("--marks", metavar="CSV", type=Path, help="marks given by hand, merged")
-    grade.add_argument(
-        "--unsafe",
-        action="store_true",
-        help="without a sandbox: submissions can do whatever you can",
-    )
+    unsafe = "without a sandbox: submissions can do whatever you can"
+    grade.add_argument("--unsafe", action="store_true", help=unsafe)
     export.add_argument("--db", metavar="URL", required=True, help="sqlite:///gradebook.db")
     student.add_argument("names", nargs="*", metavar="NN_topic", help="all, if none is named")
     for command, act in ((grade, _grade), (export, _export), (student, _release)):
@@ -60,15 +57,8 @@ def _grade(given):
     kit = _kit(given.assignment, given.seed)
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_dask(given.executor)) if given.executor else None
-        outcome = batch.grade(
-            kit,
-            given.inbox,
-            given.out,
-            jobs=given.jobs,
-            executor=executor,
-            unsafe=given.unsafe,
-            extra_marks=given.marks,
-        )
+        options = {"jobs": given.jobs, "unsafe": given.unsafe, "extra_marks": given.marks}
+        outcome = batch.grade(kit, given.inbox, given.out, executor=executor, **options)
     print(
         f"{outcome.marked} marked, {outcome.kept} unchanged, {outcome.failed} not gradable: "
         f"see {given.out / 'report.html'}"

@@ -45,7 +45,7 @@ def grade(
     """Grade every submission in a folder and write the reports.
 
     Args:
-        kit: `marks.Kit`.
+        kit: the assignment's.
         inbox: folder of submissions, in any form that `intake.find` knows; nothing changes in it.
         out: folder for results/, feedback/, grades.csv, platform.csv, manual.csv and report.html.
         jobs: how many run at a time on this machine, each in about 1 GB.
@@ -53,9 +53,6 @@ def grade(
             ``get_executor(pure=False)``; it is left running.
         unsafe: without a sandbox.
         extra_marks: a CSV file with marks given by hand, merged into manual.csv.
-
-    Returns:
-        `Outcome`.
 
     Raises:
         sandbox.Unavailable: there is no sandbox here, or what must stay hidden lies in it.
@@ -94,8 +91,7 @@ def grade(
 
 def _finished(out, student):
     """The digest of a student's record, or None if there is none."""
-    with contextlib.suppress(FileNotFoundError):
-        return json.loads(_result(out, student).read_bytes())["digest"]
+    return next((record["digest"] for record in records(out, [student])), None)
 
 
 def records(out: str | Path, students: Iterable[str]) -> Iterator[dict]:

@@ -163,10 +163,10 @@ def clothes(
     """Images of Fashion-MNIST for an exercise's inputs, made small so that checks.npz is.
 
     Args:
-        rng: `numpy.random.Generator`, which draws them without repetition.
+        rng: draws them without repetition.
         n: how many.
         side: pixels a side, a divisor of 28: each is the mean of a block.
-        classes: the classes to draw from.
+        classes: those to draw from.
         dtype: in which the means are taken and returned.
 
     Returns:

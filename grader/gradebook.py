@@ -20,18 +20,8 @@ from pathlib import Path
 from grader import notebooks, tables
 from grader.marks import Kit
 
-__all__ = [
-    "WRITTEN",
-    "Mark",
-    "Marks",
-    "MarksError",
-    "Score",
-    "export",
-    "load_manual",
-    "merge",
-    "scores",
-]
-__all__ += ["total", "write_manual"]
+__all__ = ["WRITTEN", "Mark", "Marks", "MarksError", "Score", "export", "load_manual", "merge"]
+__all__ += ["scores", "total", "write_manual"]
 
 WRITTEN = "written"
 _COLUMNS = ("student", "exercise", "of", "answer", "points", "comment", "version")
@@ -86,14 +76,11 @@ def scores(record: dict, manual: Marks) -> list[Score]:
 
     A mark by hand takes precedence. A written answer that was left blank has 0 points.
     """
-    given = []
-    for exercise in record["exercises"]:
-        given.append(_score(record, exercise["name"], exercise["of"], exercise["points"], manual))
+    parts = [(part["name"], part["of"], part["points"]) for part in record["exercises"]]
     if record["written"]["of"]:
         is_blank = record["status"] != "failed" and not record["written"]["answer"].strip()
-        points = 0 if is_blank else None
-        given.append(_score(record, WRITTEN, record["written"]["of"], points, manual))
-    return given
+        parts.append((WRITTEN, record["written"]["of"], 0 if is_blank else None))
+    return [_score(record, *part, manual) for part in parts]
 
 
 def total(given: list[Score]) -> float | None:
@@ -158,25 +145,20 @@ def merge(out: str | Path, kit: Kit, path: str | Path, students: Iterable[str] =
             problems.append(f"line {line}: no exercise {exercise!r}, only {', '.join(of)}")
             continue
         points, comment = _points(row, of[exercise], line, problems), row.get("comment", "")
-        if points is None and not comment:
+        given = {"points": points} if points is not None else {}
+        given |= {"comment": comment} if comment else {}
+        if not given:
             continue
-        if lines.setdefault(key, (line, points, comment))[1:] != (points, comment):
+        if lines.setdefault(key, (line, given))[1] != given:
             problems.append(f"line {line}: line {lines[key][0]} says otherwise about {exercise}")
-        before = manual.get(key, Mark(student, exercise, of[exercise]))
-        for name, old, new in (
-            ("points", before.points, points),
-            ("comment", before.comment or None, comment or None),
-        ):
-            if old is not None and new is not None and old != new:
+        before = manual.get(key, Mark(*key, of[exercise]))
+        for name, new in given.items():
+            if getattr(before, name) not in (None, "", new):
                 problems.append(
-                    f"line {line}: {student}, {exercise} has {name} {old!r} in manual.csv, here "
-                    f"{new!r}; change one of them"
+                    f"line {line}: {student}, {exercise} has {name} {getattr(before, name)!r} in "
+                    f"manual.csv, here {new!r}; change one of them"
                 )
-        merged[key] = dataclasses.replace(
-            before,
-            points=before.points if points is None else points,
-            comment=comment or before.comment,
-        )
+        merged[key] = dataclasses.replace(before, **given)
     _raise(path, problems)
     _write(Path(out) / "manual.csv", merged)
 
@@ -185,10 +167,8 @@ def write_manual(out: str | Path, kit: Kit, records: Iterable[dict]) -> Marks:
     """Bring manual.csv up to date: a row for what is to be marked by hand, and every filled row.
 
     To be marked are the written question and the exercises that could not be graded. What an
-    assistant has filled in stays, also if the submission is another one now or is gone.
-
-    Returns:
-        The rows.
+    assistant has filled in stays, also if the submission is another one now or is gone. Returns
+    all rows.
 
     Raises:
         MarksError: manual.csv is not usable; it is left as it is.
@@ -228,7 +208,7 @@ def export(out: str | Path, kit: Kit, db_url: str) -> tuple[int, int]:
 
     Args:
         out: the grader's output, with results/ and manual.csv.
-        kit: the assignment's `marks.Kit`.
+        kit: the assignment's.
         db_url: nbgrader's database, such as ``sqlite:///gradebook.db``.
 
     Returns:
@@ -244,19 +224,16 @@ def export(out: str | Path, kit: Kit, db_url: str) -> tuple[int, int]:
         os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     from nbgrader.api import Gradebook
 
-    manual = load_manual(Path(out) / "manual.csv")
-    count = unmarked = 0
+    manual, needs_mark = load_manual(Path(out) / "manual.csv"), []
     with Gradebook(db_url) as book, warnings.catch_warnings():
         # SQLAlchemy's, about how nbgrader adds a submission.
         warnings.filterwarnings("ignore", message="Object of type .* not in session")
         _register(book, kit, db_url)
         for path in sorted((Path(out) / "results").glob("*.json")):
             record = json.loads(path.read_bytes())
-            needs_mark = _export_record(book, kit.assignment, record, manual)
+            needs_mark.append(_export_record(book, kit.assignment, record, manual))
             book.db.commit()
-            count += 1
-            unmarked += needs_mark
-    return count, unmarked
+    return len(needs_mark), sum(needs_mark)
 
 
 def _score(record, exercise, of, points, manual):
@@ -264,21 +241,15 @@ def _score(record, exercise, of, points, manual):
     if mark is None or not mark.is_filled:
         return Score(exercise, of, points)
     is_manual = mark.points is not None
-    return Score(
-        exercise,
-        of,
-        mark.points if is_manual else points,
-        is_manual,
-        mark.comment,
-        is_stale=bool(mark.version) and mark.version != _version(record, exercise),
-    )
+    is_stale = mark.version not in ("", _version(record, exercise))
+    points = mark.points if is_manual else points
+    return Score(exercise, of, points, is_manual, mark.comment, is_stale)
 
 
 def _points_of(kit):
     """{exercise or the written question: its points}"""
-    return {key.name: key.points for key in kit.keys} | (
-        {WRITTEN: kit.written} if kit.written else {}
-    )
+    points = {key.name: key.points for key in kit.keys}
+    return points | ({WRITTEN: kit.written} if kit.written else {})
 
 
 def _answer(record, exercise):

@@ -43,16 +43,9 @@ def find(inbox: str | Path, assignment: str, released: bytes) -> tuple[list[Entr
 
     An inbox holds STUDENT.ipynb, STUDENT.zip or STUDENT/**/*.ipynb, also mixed. If a folder in it
     is named like the assignment, as in nbgrader's STUDENT/ASSIGNMENT, only that one counts. Of
-    several notebooks the one counts that answers most. Links are not followed, nor are pipes and
-    devices opened.
-
-    Args:
-        inbox: the folder.
-        assignment: the assignment's name.
-        released: bytes of the released notebook, to tell which of several fits best.
-
-    Returns:
-        A list of `Entry` and a list of `Aside`, each in the order of the students' names.
+    several notebooks the one counts that answers most of `released`, the bytes of the released
+    one. Links are not followed, nor are pipes and devices opened. Both lists are in the order of
+    the students' names.
 
     Raises:
         NotADirectoryError: `inbox` is not a folder.
@@ -75,15 +68,9 @@ def find(inbox: str | Path, assignment: str, released: bytes) -> tuple[list[Entr
         if len(several) == 1:
             entries += several
             continue
-        names = ", ".join(entry.path.relative_to(inbox).parts[0] for entry in several)
-        asides += [
-            Aside(
-                entry.student,
-                entry.path.relative_to(inbox).parts[0],
-                f"There are several submissions of one student: {names}. Keep one of them.",
-            )
-            for entry in several
-        ]
+        tops = [entry.path.relative_to(inbox).parts[0] for entry in several]
+        why = f"There are several submissions of one student: {', '.join(tops)}. Keep one of them."
+        asides += [Aside(one.student, top, why) for one, top in zip(several, tops, strict=True)]
     entries.sort(key=lambda entry: entry.student)
     asides.sort(key=lambda aside: (aside.student, aside.path))
     return entries, asides

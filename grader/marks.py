@@ -26,6 +26,7 @@ __all__ = ["SEED", "Kit", "failed_record", "load_kit", "record"]
 
 VERSION = 1  # of the record and of what it means; others are graded again
 SEED = 1  # of the fresh inputs
+_NOT_RUN = ("text", "check")
 _SHOWN = 20_000  # characters of a cell's source in a record
 _SHOWN_ALL = 1_000_000
 
@@ -66,13 +67,9 @@ class Kit:
 def load_kit(
     source: Path, released: Path, seed: int = SEED, limits: sandbox.Limits | None = None
 ) -> Kit:
-    """The `Kit` of an assignment.
+    """The `Kit` of an assignment, from its folders in instructor/ and in notebooks/assignments/.
 
-    Args:
-        source: its folder in instructor/.
-        released: its folder in notebooks/assignments/.
-        seed: of the fresh inputs; any but `exercises.PUBLIC_SEED`, whose inputs students have.
-        limits: `sandbox.Limits`.
+    `seed` is that of the fresh inputs.
 
     Raises:
         ValueError: the seed, or the two folders do not fit each other.
@@ -95,12 +92,12 @@ def load_kit(
     )
 
 
-def failed_record(kit: Kit, student: str, reason: str) -> dict:
+def failed_record(kit: Kit, student: str, reason: str, digest: str = "") -> dict:
     """The record of a submission that cannot be graded: no exercise has points, not even 0."""
     return {
         "student": student,
         "assignment": kit.assignment,
-        "digest": "",
+        "digest": digest,
         "status": "failed",
         "reason": reason,
         "notes": [],
@@ -112,46 +109,29 @@ def failed_record(kit: Kit, student: str, reason: str) -> dict:
 
 
 def record(kit: Kit, student: str, content: bytes, runner: Runner) -> dict:
-    """Mark one submission.
-
-    Args:
-        kit: `Kit`.
-        student: the student's id.
-        content: the submitted file, bytes.
-        runner: `runner.Runner`.
-
-    Returns:
-        The record.
-    """
-    digest = {"digest": kit.digest(content)}
+    """Mark one submission, a notebook's bytes; returns the record."""
+    digest = kit.digest(content)
     try:
         rebuilt = notebooks.rebuild(content, kit.notebook)
     except notebooks.Unreadable as error:
-        return failed_record(kit, student, str(error)) | digest
+        return failed_record(kit, student, str(error), digest)
+    runs = [(i, cell) for i, cell in enumerate(rebuilt.cells) if cell.kind not in _NOT_RUN]
     did = runner.run(
-        [
-            (place, cell.source)
-            for place, cell in enumerate(rebuilt.cells)
-            if cell.kind not in ("text", "check")
-        ],
+        [(place, cell.source) for place, cell in runs],
         [(key.name, key.arguments, key.cases, key.differentiable) for key in kit.keys],
         {"checks.npz": kit.checks},
     )
     marked = [_marked(key, rebuilt.cells, did) for key in kit.keys]
     stopped = [exercise["status"] == "stopped" for exercise in marked]
-    return (
-        failed_record(kit, student, "")
-        | digest
-        | {
-            "status": "failed" if all(stopped) else "partly" if any(stopped) else "graded",
-            "reason": marked[0]["message"] if all(stopped) else "",
-            "notes": [*rebuilt.notes, *_left_out(rebuilt.cells, did)],
-            "seconds": round(did.seconds, 2),
-            "exercises": marked,
-            "written": {"answer": rebuilt.written, "of": kit.written},
-            "cells": _shown(rebuilt.cells, did),
-        }
-    )
+    return failed_record(kit, student, "", digest) | {
+        "status": "failed" if all(stopped) else "partly" if any(stopped) else "graded",
+        "reason": marked[0]["message"] if all(stopped) else "",
+        "notes": [*rebuilt.notes, *_left_out(rebuilt.cells, did)],
+        "seconds": round(did.seconds, 2),
+        "exercises": marked,
+        "written": {"answer": rebuilt.written, "of": kit.written},
+        "cells": _shown(rebuilt.cells, did),
+    }
 
 
 def _exercise(key, points, status, message, known=False, printed=""):
@@ -194,11 +174,8 @@ def _marked(key, cells, did):
 
 
 def _left_out(cells, did):
-    return [
-        f"The cell {cells[name].id or name + 1} was left out. {why}"
-        for (kind, name), why in did.stopped.items()
-        if kind == "cell"
-    ]
+    stopped = [(place, why) for (kind, place), why in did.stopped.items() if kind == "cell"]
+    return [f"The cell {cells[i].id or i + 1} was left out. {why}" for i, why in stopped]
 
 
 def _shown(cells, did):

@@ -73,19 +73,13 @@ def too_large(what: str) -> str:
 
 
 def rebuild(content: bytes, released: bytes) -> Rebuilt:
-    """Put what a student wrote into the released notebook.
+    """Put what a student wrote into the released notebook; both are given as bytes.
 
     Cells are recognized by nbgrader's id, their own id, their text, or for an answer by the
     function it defines. Locked cells and checks are the released ones again; an edited locked
     cell runs before its original, so that no added import is lost. Of several answers to one
     exercise the last counts, and the others run before it. Other code stays behind the cell that
     it followed.
-
-    Args:
-        content, released: the bytes of the two notebooks.
-
-    Returns:
-        `Rebuilt`.
 
     Raises:
         Unreadable: `content` is no Python notebook, or has none of the exercises.

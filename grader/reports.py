@@ -20,9 +20,10 @@ from matplotlib.figure import Figure
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from grader import gradebook, pictures, tables
+from grader import gradebook, tables
 from grader.intake import Aside
 from grader.marks import Kit
+from grader.pictures import png_size
 
 __all__ = ["write_feedback", "write_grades", "write_report"]
 
@@ -148,8 +149,7 @@ def write_report(
         _ungraded(aside.student, "set aside", f"{aside.path}: {aside.reason}") for aside in asides
     ]
     ungraded.sort(key=lambda row: (row["student"], row["what"]))
-    sums = [value for value in sums if value is not None]
-    totals = [value for value in totals if value is not None]
+    sums, totals = ([value for value in some if value is not None] for some in (sums, totals))
     of = sum(key.points for key in kit.keys)
     page = {
         "assignment": kit.assignment,
@@ -201,11 +201,9 @@ def _title(exercise):
 def _row(score, exercise):
     """One exercise's line in the table."""
     if exercise is None:
-        mark, sentence, printed = "hand", "", ""
-        if score.points is None:
-            sentence = "Will be marked by hand."
-        elif not score.is_manual:
-            sentence = "There is no answer."
+        mark, printed = "hand", ""
+        sentence = "" if score.is_manual else "There is no answer."
+        sentence = "Will be marked by hand." if score.points is None else sentence
     else:
         mark, printed = exercise["status"], _shown(exercise["printed"])
         sentence = _sentence(exercise)
@@ -226,12 +224,10 @@ def _row(score, exercise):
 
 
 def _sentence(exercise):
-    message = tables.plain(exercise["message"])[:_SHOWN]
     if exercise["status"] == "right":
         return "Right."
-    if exercise["status"] == "stopped":
-        return message
-    return f"Your {exercise['name']} {message}"
+    message = tables.plain(exercise["message"])[:_SHOWN]
+    return message if exercise["status"] == "stopped" else f"Your {exercise['name']} {message}"
 
 
 def _stopped(record):
@@ -302,7 +298,7 @@ def _is_picture(text):
     if len(text) > _PICTURE * 4 / 3:
         return False
     try:
-        size = pictures.png_size(base64.b64decode(text, validate=True))
+        size = png_size(base64.b64decode(text, validate=True))
     except ValueError:
         return False
     return size is not None and size[0] * size[1] <= _PIXELS
@@ -341,15 +337,12 @@ def _seconds(values):
 
 def _exercise(key, statuses, points):
     count = sum(statuses.values())
+    shares = {status: 100 * statuses[status] / max(1, count) for status in _STATUSES}
     return {
         "name": key.name,
         "of": key.points,
-        "shares": [
-            (status, f"{100 * statuses[status] / count:.2f}") for status in _STATUSES if count
-        ],
-        "numbers": [
-            f"{100 * statuses[status] / count:.0f} %" if count else "–" for status in _STATUSES
-        ],
+        "shares": [(status, f"{share:.2f}") for status, share in shares.items() if count],
+        "numbers": [f"{share:.0f} %" if count else "–" for share in shares.values()],
         "mean": f"{statistics.mean(points):.1f}" if points else "–",
     }
 

@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from coursekit import _workers
-from grader import ROOT, messages, pictures, sandbox
+from grader import ROOT, messages, sandbox
+from grader.pictures import png_size
 
 __all__ = ["Execution", "Failed", "Runner"]
 
@@ -57,7 +58,7 @@ class Failed(RuntimeError):
     """The grader's own machinery does not work; not the submission's doing."""
 
 
-class Runner:
+class Runner(contextlib.AbstractContextManager):
     """Runs submissions, one after another, with TensorFlow imported once; a context manager.
 
     Args:
@@ -70,13 +71,9 @@ class Runner:
 
     def __init__(self, limits: sandbox.Limits | None = None, *, unsafe: bool = False):
         self.limits, self._unsafe = limits or sandbox.Limits(), unsafe
-        self._folder = self._zygote = None
-        self._closed = False
+        self._folder, self._zygote, self._closed = None, None, False
         if not unsafe:
             sandbox.require()
-
-    def __enter__(self) -> "Runner":
-        return self
 
     def __exit__(self, *_):
         self.close()
@@ -108,9 +105,6 @@ class Runner:
                 differentiate by, as for `calls.collect`.
             files: dict from names to bytes, put into the working folder.
 
-        Returns:
-            `Execution`.
-
         Raises:
             Failed: no process could be started for it.
         """
@@ -131,11 +125,9 @@ class Runner:
             run.stopped[at] = why
             if run.seconds >= self.limits.total:
                 why = f"The notebook as a whole took more than {self.limits.total:g} seconds."
-                return dataclasses.replace(
-                    run,
-                    stopped={("function", asked[0]): why for asked in job["questions"]}
-                    | run.stopped,
-                )
+                for name, *_ in job["questions"]:
+                    run.stopped.setdefault(("function", name), why)
+                return run
 
     def _attempt(self, job, run, end):
         """One process: fills `run`; where it ended, as a key of its `stopped`, and why, or ""."""
@@ -212,19 +204,17 @@ class Runner:
     def _begun(self, header, job, now):
         """What has been started, and until when it may take."""
         kind, name = header["what"]
-        if kind == "cell":
-            at, seconds = ("cell", _known(name, job["cells"])[0]), self.limits.cell
-        else:
-            at, seconds = ("function", _known(name, job["questions"])[0]), self.limits.function
-        return at, now + 2 * seconds + _GRACE
+        kind = "cell" if kind == "cell" else "function"
+        at = kind, _known(name, job["cells" if kind == "cell" else "questions"])[0]
+        return at, now + 2 * getattr(self.limits, kind) + _GRACE
 
     def _keep(self, header, arrays, job, run):
-        printed = _text(header["printed"], 3_000)
+        printed = messages.text(header["printed"], 3_000)
         if header["kind"] == "cell":
             place = _known(header["place"], job["cells"])[0]
             run.cells[place] = {
                 "printed": printed,
-                "error": _text(header["error"], 1_000),
+                "error": messages.text(header["error"], 1_000),
                 "pictures": [data for data in map(np.ndarray.tobytes, arrays) if _fits(data)],
             }
         else:
@@ -257,11 +247,7 @@ class Runner:
         self._channel, theirs = socket.socketpair()
         with theirs, open(Path(self._folder, "errors"), "w+b") as errors:
             self._zygote = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-c", _RUN),
-                    str(ROOT),
-                    str(theirs.fileno()),
-                ],
+                [sys.executable, "-P", "-c", _RUN, str(ROOT), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -304,20 +290,14 @@ def _known(name, asked):
     raise messages.Malformed("nobody asked for this")
 
 
-def _text(text, most):
-    """Text that can be written to a file."""
-    return str(text)[:most].encode("utf-8", "replace").decode()
-
-
 def _fits(data):
     """Whether it is a PNG of a size that a page can show."""
-    size = pictures.png_size(data)
+    size = png_size(data)
     return size is not None and max(size) <= 5_000
 
 
 def _status(code):
     number = code - 128 if code > 128 else -code
     with contextlib.suppress(ValueError):
-        if code < 0 or code > 128:
-            return f"by {signal.Signals(number).name}"
+        return f"by {signal.Signals(number).name}"
     return f"exit code {code}"

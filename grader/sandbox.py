@@ -81,7 +81,7 @@ def exposed(path: str | Path) -> Path | None:
     return next((folder for folder in _visible() if path.is_relative_to(folder)), None)
 
 
-class Sandbox:
+class Sandbox(contextlib.AbstractContextManager):
     """Bubblewrap's namespaces, kept up by one waiting process; a context manager.
 
     Attributes:
@@ -117,9 +117,6 @@ class Sandbox:
             raise Unavailable(f"bubblewrap makes no sandbox here: {said}. {PERMIT}{INSTALL}")
         self.init = json.loads(about)["child-pid"]
 
-    def __enter__(self) -> "Sandbox":
-        return self
-
     def __exit__(self, *_):
         self.close()
 
@@ -134,24 +131,23 @@ class Sandbox:
         """Memory in bytes and number of threads, of all processes inside."""
         memory = threads = 0
         proc = Path("/proc", str(self.init), "root", "proc")  # as it is inside
-        for process in _listed(proc):
-            if not process.isdigit() or process == "1":
-                continue
+        listed = []
+        with contextlib.suppress(OSError):  # it has ended
+            listed = os.listdir(proc)
+        for process in {*filter(str.isdigit, listed)} - {"1"}:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 status = (proc / process / "status").read_text()
                 fields = dict(line.split(":\t", 1) for line in status.splitlines())
+                sizes = (fields[name].split()[0] for name in ("RssAnon", "RssShmem", "VmPTE"))
                 threads += int(fields["Threads"])
-                memory += 1024 * sum(
-                    int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem", "VmPTE")
-                )
+                memory += 1024 * sum(map(int, sizes))
         return memory, threads
 
 
 def join(init: int) -> None:
     """Move this process, which must have one thread, and its children to come into a sandbox.
 
-    Args:
-        init: `Sandbox.init`.
+    `init` is `Sandbox.init`.
 
     Raises:
         OSError: the kernel does not permit it.
@@ -276,13 +272,8 @@ def _command(info, size):
     if settings.is_dir():
         binds += ["--tmpfs", str(settings), "--remount-ro", str(settings)]
     return [
-        *(
-            shutil.which("bwrap"),
-            "--unshare-user",
-            "--unshare-all",
-            "--die-with-parent",
-            "--new-session",
-        ),
+        *(shutil.which("bwrap"), "--unshare-user", "--unshare-all"),
+        *("--die-with-parent", "--new-session"),
         *(["--disable-userns"] if "--disable-userns" in _help() else []),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
         # Before the rest, which may lie in it.
@@ -337,10 +328,3 @@ def _visible():
                 "install the course into a virtual environment (`make lab`)."
             )
     return tuple(sorted((path for path in existing if path.exists()), key=lambda p: len(p.parts)))
-
-
-def _listed(folder):
-    try:
-        return os.listdir(folder)
-    except OSError:  # it has ended
-        return []

@@ -197,13 +197,13 @@ class _Notebook:
             if trace.tb_frame.f_globals is self.namespace:
                 line = f" (line {trace.tb_lineno})"
             trace = trace.tb_next
+        name = type(error).__name__
         if isinstance(error, SyntaxError):
-            line = f" (line {error.lineno})"
-            return f"{type(error).__name__}{line}: {error.msg}"[:500]
+            return f"{name} (line {error.lineno}): {error.msg}"[:500]
         try:
-            return f"{type(error).__name__}{line}: {str(error)[:500]}"
+            return f"{name}{line}: {str(error)[:500]}"
         except Exception:
-            return f"{type(error).__name__}{line}"
+            return f"{name}{line}"
 
 
 class _Hook(DisplayHook):

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +18,8 @@ import nbformat
 import pytest
 
 import coursekit
+from grader import ROOT, batch, exercises, marks, notebooks, sandbox
 from grader import __main__ as command
-from grader import batch, exercises, marks, notebooks, sandbox
 from tools import assignments
 
 NAME = "05_sparse"
@@ -208,6 +210,22 @@ def test_the_command(inbox, tmp_path, capsys, sandboxed):
 def test_the_command_says_what_is_wrong(arguments, message, capsys, tmp_path):
     assert command.main([*arguments, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_command_makes_student_versions_of_known_assignments_alone(capsys):
+    assert command.main(["release", "99_none"]) == 2
+    assert "there is no assignment '99_none'; there are 01_" in capsys.readouterr().err
+
+
+def test_without_the_instructors_packages_one_sentence_says_what_to_install():
+    code = (
+        "import runpy, sys; sys.modules['nbgrader'] = None; sys.argv = ['grader', 'grade']; "
+        "runpy.run_module('grader', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert "pip install -c constraints.txt -e '.[instructor]'" in sentence
 
 
 def orphans():
