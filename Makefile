@@ -74,7 +74,7 @@ execute: $(VENV)/.test
 	$(BIN)/python -m tests.notebooks.execute $(NB)
 
 release: $(VENV)/.test
-	$(BIN)/python -m grader.release
+	$(BIN)/python -m grader release
 
 check-assignments: $(VENV)/.test
 	$(PYTEST) tests/assignments

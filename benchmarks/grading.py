@@ -7,7 +7,6 @@ at least 3 times as fast; exits with 1 where one is missed.
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +17,13 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parents[1]
+from grader import ROOT, exercises
+from grader.notebooks import cell_id
+from tools import assignments
+
 NAME = "05_sparse"
-RELEASED = ROOT / "notebooks" / "assignments" / NAME
-SOURCE = ROOT / "instructor" / NAME
-REGION = re.compile(r"^[ ]*### (BEGIN|END) SOLUTION\n?", re.M)
+RELEASED = exercises.student_folder(NAME)
+SOURCE = exercises.source_folder(NAME)
 CONFIG = """
 exec(compile(open({config!r}).read(), {config!r}, "exec"))
 c.CourseDirectory.root = {root!r}
@@ -35,13 +36,10 @@ for step in ("release", "submitted", "autograded", "feedback"):
 
 def submissions(count):
     """{student: notebook}: all answers right, but for the i-th, which is blank in every other."""
-    source = nbformat.read(SOURCE / f"{NAME}.ipynb", 4)
-    solutions = {
-        cell.id: REGION.sub("", cell.source) for cell in source.cells if REGION.search(cell.source)
-    }
+    solutions = {cell_id(name): source for name, source in assignments.solutions(SOURCE).items()}
     made = {}
     for i in range(count):
-        notebook = nbformat.reads((RELEASED / f"{NAME}.ipynb").read_bytes(), 4)
+        notebook = nbformat.reads(assignments.released(SOURCE), 4)
         blank = list(solutions)[i % len(solutions)] if i % 2 else None
         for cell in notebook.cells:
             if cell.id in solutions and cell.id != blank:

@@ -21,17 +21,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from grader import batch, marks, sandbox
-from tests.assignments.sources import ROOT
-from tests.grader import hostile, submissions
+from grader import batch, exercises, marks, sandbox
+from tests.grader.hostile import KINDS
+from tools import submissions
 
 SECONDS, MEMORY = 2.0, 1.5e9  # per honest submission with all jobs at work; of each job
 
 
 def grade(name, inbox, out, limits, jobs):
-    kit = marks.kit(
-        ROOT / "instructor" / name, ROOT / "notebooks" / "assignments" / name, 1, limits
-    )
+    source, released = exercises.source_folder(name), exercises.student_folder(name)
+    kit = marks.load_kit(source, released, limits=limits)
     batch.grade(kit, inbox, out, jobs=jobs)
 
 
@@ -89,14 +88,16 @@ def main():
             f"--{name}", type=float, default=getattr(sandbox.Limits, name), help="seconds at most"
         )
     given = parser.parse_args()
-    unknown = set(given.kinds or ()) - set(hostile.KINDS)
+    kinds = list(KINDS) if given.kinds is None else given.kinds
+    unknown = set(kinds) - set(KINDS)
     if unknown:
         parser.error(f"no such kind: {', '.join(sorted(unknown))}")
-    source = ROOT / "instructor" / given.assignment
+    source = exercises.source_folder(given.assignment)
     limits = sandbox.Limits(cell=given.cell, function=given.function, total=given.total)
     with tempfile.TemporaryDirectory() as folder:
         places = submissions.decoys(folder + "/class", source)
-        handed_in = submissions.write(source, places, given.kinds, given.honest, given.seed)
+        attacks = {kind: KINDS[kind] for kind in kinds}
+        handed_in = submissions.write(source, places, attacks, given.honest, given.seed)
         kept = (places.inbox, places.canary, places.gradebook)
         before = submissions.fingerprint(*kept)
         # Apart from the disk's other users: what lies in the results and in the temporary folder.

@@ -2,20 +2,29 @@
 
 import argparse
 import contextlib
+import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from grader import batch, gradebook, marks, runner, sandbox
+if importlib.util.find_spec("nbgrader") is None:
+    sys.exit(
+        "python -m grader needs what instructors install: run `python -m pip install "
+        "-c constraints.txt -e '.[instructor]'` in the course's folder."
+    )
 
-ROOT = Path(__file__).resolve().parents[1]
+from grader import batch, exercises, gradebook, marks, runner, sandbox
+
+__all__ = ["main"]
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m grader", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True)
     grade = commands.add_parser("grade", help="grade an inbox and write the reports")
     export = commands.add_parser("export", help="put the grades into nbgrader's gradebook")
+    student = commands.add_parser("release", help="make the assignments' student versions")
     for command in (grade, export):
         command.add_argument("assignment", metavar="ASSIGNMENT", help="such as 05_sparse")
     grade.add_argument("inbox", metavar="INBOX", type=Path, help="folder of submissions")
@@ -25,41 +34,31 @@ def main(arguments=None):
     grade.add_argument("--executor", metavar="URL", help="a Dask cluster: dask://host:port")
     grade.add_argument("--seed", metavar="N", type=int, default=marks.SEED, help="fresh inputs")
     grade.add_argument("--marks", metavar="CSV", type=Path, help="marks given by hand, merged")
-    grade.add_argument(
-        "--unsafe",
-        action="store_true",
-        help="without a sandbox: submissions can do whatever you can",
-    )
+    unsafe = "without a sandbox: submissions can do whatever you can"
+    grade.add_argument("--unsafe", action="store_true", help=unsafe)
     export.add_argument("--db", metavar="URL", required=True, help="sqlite:///gradebook.db")
+    student.add_argument("names", nargs="*", metavar="NN_topic", help="all, if none is named")
+    for command, act in ((grade, _grade), (export, _export), (student, _release)):
+        command.set_defaults(act=act)
     given = parser.parse_args(arguments)
     try:
-        return _grade(given) if given.command == "grade" else _export(given)
+        return given.act(given)
     except (ValueError, OSError, sandbox.Unavailable, runner.Failed) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
 
 
-def _folders(assignment):
-    source = ROOT / "instructor" / assignment
-    if not (source / "exercises.py").is_file():
-        known = ", ".join(path.parent.name for path in sorted(source.parent.glob("*/exercises.py")))
-        raise ValueError(f"there is no assignment {assignment!r}; there are {known}.")
-    return source, ROOT / "notebooks" / "assignments" / assignment
+def _kit(assignment, seed=marks.SEED):
+    source = exercises.source_folder(assignment)
+    return marks.load_kit(source, exercises.student_folder(assignment), seed)
 
 
 def _grade(given):
-    kit = marks.kit(*_folders(given.assignment), seed=given.seed)
+    kit = _kit(given.assignment, given.seed)
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_dask(given.executor)) if given.executor else None
-        outcome = batch.grade(
-            kit,
-            given.inbox,
-            given.out,
-            jobs=given.jobs,
-            executor=executor,
-            unsafe=given.unsafe,
-            extra_marks=given.marks,
-        )
+        options = {"jobs": given.jobs, "unsafe": given.unsafe, "extra_marks": given.marks}
+        outcome = batch.grade(kit, given.inbox, given.out, executor=executor, **options)
     print(
         f"{outcome.marked} marked, {outcome.kept} unchanged, {outcome.failed} not gradable: "
         f"see {given.out / 'report.html'}"
@@ -84,9 +83,15 @@ def _dask(url):
 
 
 def _export(given):
-    kit = marks.kit(*_folders(given.assignment))
-    count, unmarked = gradebook.export(given.out, kit, given.db)
+    count, unmarked = gradebook.export(given.out, _kit(given.assignment), given.db)
     print(f"{count} submissions are in {given.db}; {unmarked} of them need a mark by hand")
+    return 0
+
+
+def _release(given):
+    from grader import release  # nbgrader takes a second to import
+
+    release.release(given.names)
     return 0
 
 

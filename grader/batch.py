@@ -10,10 +10,13 @@ import dataclasses
 import itertools
 import json
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from coursekit import _display
-from grader import gradebook, intake, marks, reports, runner, sandbox
+from grader import ROOT, gradebook, intake, marks, notebooks, reports, runner, sandbox, tables
+
+__all__ = ["Outcome", "grade", "records"]
 
 _WAITING = 32  # submissions that are held for a cluster at a time
 
@@ -29,11 +32,20 @@ class Outcome:
     interrupted: bool
 
 
-def grade(kit, inbox, out, *, jobs=2, executor=None, unsafe=False, extra_marks=None):
+def grade(
+    kit: marks.Kit,
+    inbox: str | Path,
+    out: str | Path,
+    *,
+    jobs: int = 2,
+    executor: concurrent.futures.Executor | None = None,
+    unsafe: bool = False,
+    extra_marks: str | Path | None = None,
+) -> Outcome:
     """Grade every submission in a folder and write the reports.
 
     Args:
-        kit: `marks.Kit`.
+        kit: the assignment's.
         inbox: folder of submissions, in any form that `intake.find` knows; nothing changes in it.
         out: folder for results/, feedback/, grades.csv, platform.csv, manual.csv and report.html.
         jobs: how many run at a time on this machine, each in about 1 GB.
@@ -41,9 +53,6 @@ def grade(kit, inbox, out, *, jobs=2, executor=None, unsafe=False, extra_marks=N
             ``get_executor(pure=False)``; it is left running.
         unsafe: without a sandbox.
         extra_marks: a CSV file with marks given by hand, merged into manual.csv.
-
-    Returns:
-        `Outcome`.
 
     Raises:
         sandbox.Unavailable: there is no sandbox here, or what must stay hidden lies in it.
@@ -66,34 +75,33 @@ def grade(kit, inbox, out, *, jobs=2, executor=None, unsafe=False, extra_marks=N
     digests, todo = {}, []
     for entry in entries:
         try:
-            digests[entry.student] = marks.digest(kit, intake.read(entry))
-        except intake.Unreadable as error:
+            digests[entry.student] = kit.digest(intake.read(entry))
+        except notebooks.Unreadable as error:
             asides.append(intake.Aside(entry.student, str(entry.path), str(error)))
         else:
-            if finished(out, entry.student) != digests[entry.student]:
+            if _finished(out, entry.student) != digests[entry.student]:
                 todo.append(entry)
     marked, broken, interrupted = _mark(kit, todo, out, jobs, executor, unsafe)
     asides = sorted([*asides, *broken], key=lambda one: (one.student, one.path))
     # A record of an earlier submission must not stand for one that is still to be marked.
-    students = [student for student, now in digests.items() if finished(out, student) == now]
-    write_reports(kit, out, students, asides)
+    students = [student for student, now in digests.items() if _finished(out, student) == now]
+    _write_reports(kit, out, students, asides)
     return Outcome(marked, len(digests) - len(todo), len(asides), interrupted)
 
 
-def finished(out, student):
+def _finished(out, student):
     """The digest of a student's record, or None if there is none."""
-    with contextlib.suppress(FileNotFoundError):
-        return json.loads(_result(out, student).read_bytes())["digest"]
+    return next((record["digest"] for record in records(out, [student])), None)
 
 
-def records(out, students):
+def records(out: str | Path, students: Iterable[str]) -> Iterator[dict]:
     """The finished records of these students, one at a time."""
     for student in students:
         with contextlib.suppress(FileNotFoundError):
             yield json.loads(_result(out, student).read_bytes())
 
 
-def write_reports(kit, out, students, asides):
+def _write_reports(kit, out, students, asides):
     """Everything that is made of the records: feedback, tables, the instructor's report."""
     manual = gradebook.write_manual(out, kit, records(out, students))
     for record in records(out, students):
@@ -107,8 +115,7 @@ def _result(out, student):
 
 
 def _require_hidden(*paths):
-    sources = Path(__file__).resolve().parents[1] / "instructor"
-    for path in (*paths, sources):
+    for path in (*paths, ROOT):
         folder = sandbox.exposed(path)
         if folder is not None:
             raise sandbox.Unavailable(
@@ -148,7 +155,7 @@ def _mark(kit, todo, out, jobs, executor, unsafe):
                     broken.append(intake.Aside(entry.student, str(entry.path), reason))
                 else:
                     text = json.dumps(record, indent=1)
-                    gradebook.replace(_result(out, entry.student), text.encode())
+                    tables.replace(_result(out, entry.student), text.encode())
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -172,7 +179,7 @@ def _marked(kit, student, content, unsafe):
         _here.runner = runner.Runner(kit.limits, unsafe=unsafe)
         _here.limits = kit.limits, unsafe
         _runners.append(_here.runner)
-    return marks.grade(kit, student, content, _here.runner)
+    return marks.record(kit, student, content, _here.runner)
 
 
 def _close_runners():

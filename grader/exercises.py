@@ -4,13 +4,17 @@ import dataclasses
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from coursekit import datasets
 from coursekit.checks import keys
+from grader import ROOT, notebooks
+
+__all__ = ["PUBLIC_SEED", "Exercise", "Wrong", "clothes", "load", "source_folder"]
+__all__ += ["source_folders", "student_folder"]
 
 # Other seeds give inputs that nobody has seen.
 PUBLIC_SEED = 0
@@ -56,18 +60,28 @@ class Exercise:
     points: int
     reference: Callable
     inputs: Callable
-    wrong: tuple
+    wrong: tuple[Wrong, ...]
     rtol: float = 1e-3
     atol: float = 1e-5
     differentiable: str = ""
-    alternatives: tuple = ()
+    alternatives: tuple[Callable, ...] = ()
 
     @property
-    def arguments(self):
+    def cell_id(self) -> str:
+        """The id of its answer's cell."""
+        return notebooks.cell_id(self.name)
+
+    @property
+    def check_id(self) -> str:
+        """The id of the cell that checks it."""
+        return notebooks.check_id(self.name)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
         """The names of the function's arguments."""
         return tuple(inspect.signature(self.reference).parameters)
 
-    def key(self, seed=PUBLIC_SEED):
+    def key(self, seed: int = PUBLIC_SEED) -> keys.Key:
         """The `keys.Key` for the inputs that this seed gives."""
         cases = tuple(tuple(case) for case in self.inputs(np.random.default_rng(seed)))
         for case in cases:
@@ -76,9 +90,9 @@ class Exercise:
             name=self.name,
             arguments=self.arguments,
             cases=cases,
-            expected=tuple(outputs(self.reference, case) for case in cases),
+            expected=tuple(_outputs(self.reference, case) for case in cases),
             wrong=tuple(
-                (wrong.sentence, tuple(outputs(wrong.function, case) for case in cases))
+                (wrong.sentence, tuple(_outputs(wrong.function, case) for case in cases))
                 for wrong in self.wrong
             ),
             points=self.points,
@@ -130,7 +144,7 @@ class Exercise:
         return _rounded(gradient, bits=12)
 
 
-def outputs(function, case):
+def _outputs(function, case):
     """What a NumPy function returns for a case: a tuple of arrays, as they are stored."""
     with np.errstate(all="ignore"):  # a mistake may well divide by zero
         returned = function(*(_double(value) for value in case))
@@ -138,14 +152,21 @@ def outputs(function, case):
     return tuple(_rounded(np.asarray(value, dtype="float64"), bits=20) for value in returned)
 
 
-def clothes(rng, n, side=14, *, classes=range(10), dtype="float32"):
+def clothes(
+    rng: np.random.Generator,
+    n: int,
+    side: int = 14,
+    *,
+    classes: Sequence[int] = range(10),
+    dtype: str = "float32",
+) -> tuple[np.ndarray, np.ndarray]:
     """Images of Fashion-MNIST for an exercise's inputs, made small so that checks.npz is.
 
     Args:
-        rng: `numpy.random.Generator`, which draws them without repetition.
+        rng: draws them without repetition.
         n: how many.
         side: pixels a side, a divisor of 28: each is the mean of a block.
-        classes: the classes to draw from.
+        classes: those to draw from.
         dtype: in which the means are taken and returned.
 
     Returns:
@@ -168,7 +189,29 @@ def _fashion():
     return datasets.fashion_mnist().train
 
 
-def load(folder):
+def source_folders() -> list[Path]:
+    """The assignments' source folders, instructor/NN_topic, in order."""
+    return sorted(path.parent for path in ROOT.glob("instructor/[0-9][0-9]_*/exercises.py"))
+
+
+def source_folder(assignment: str) -> Path:
+    """One of them, by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    known = {folder.name: folder for folder in source_folders()}
+    if assignment not in known:
+        raise ValueError(f"there is no assignment {assignment!r}; there are {', '.join(known)}.")
+    return known[assignment]
+
+
+def student_folder(assignment: str) -> Path:
+    """Where its student version is: the notebook and checks.npz."""
+    return ROOT / "notebooks" / "assignments" / assignment
+
+
+def load(folder: str | Path) -> tuple[Exercise, ...]:
     """The exercises of an assignment's source folder, instructor/NN_topic."""
     path = Path(folder) / "exercises.py"
     spec = importlib.util.spec_from_file_location(f"exercises_{path.parent.name}", path)

@@ -14,12 +14,17 @@ import os
 import re
 import sysconfig
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+
+from grader import notebooks, tables
+from grader.marks import Kit
+
+__all__ = ["WRITTEN", "Mark", "Marks", "MarksError", "Score", "export", "load_manual", "merge"]
+__all__ += ["scores", "total", "write_manual"]
 
 WRITTEN = "written"
 _COLUMNS = ("student", "exercise", "of", "answer", "points", "comment", "version")
-_FORMULA = tuple("=+-@\t\n")  # a spreadsheet computes what begins so
-_UNSEEN = re.compile("[\0-\b\v-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ANSWER = 32_000  # characters; a spreadsheet's cell holds 32,767
 
 
@@ -43,9 +48,12 @@ class Mark:
     version: str = ""
 
     @property
-    def is_filled(self):
+    def is_filled(self) -> bool:
         """Whether an assistant has written into it."""
         return self.points is not None or bool(self.comment)
+
+
+Marks = dict[tuple[str, str], Mark]  # by student and exercise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,34 +71,27 @@ class Score:
     is_stale: bool = False
 
 
-def scores(record, manual):
+def scores(record: dict, manual: Marks) -> list[Score]:
     """The `Score` of each exercise and of the written question, in the notebook's order.
 
     A mark by hand takes precedence. A written answer that was left blank has 0 points.
-
-    Args:
-        record: a submission's record, a dict.
-        manual: dict from (student, exercise) to `Mark`.
     """
-    given = []
-    for exercise in record["exercises"]:
-        given.append(_score(record, exercise["name"], exercise["of"], exercise["points"], manual))
+    parts = [(part["name"], part["of"], part["points"]) for part in record["exercises"]]
     if record["written"]["of"]:
         is_blank = record["status"] != "failed" and not record["written"]["answer"].strip()
-        points = 0 if is_blank else None
-        given.append(_score(record, WRITTEN, record["written"]["of"], points, manual))
-    return given
+        parts.append((WRITTEN, record["written"]["of"], 0 if is_blank else None))
+    return [_score(record, *part, manual) for part in parts]
 
 
-def total(given):
+def total(given: list[Score]) -> float | None:
     """The sum of the points of all `Score`s, or None while some are not known."""
     if not given or any(score.points is None for score in given):
         return None
     return sum(score.points for score in given)
 
 
-def load_manual(path):
-    """The marks in a manual.csv: dict from (student, exercise) to `Mark`; empty without a file.
+def load_manual(path: str | Path) -> Marks:
+    """The marks in a manual.csv; none without a file.
 
     A spreadsheet may have saved it, with semicolons and decimal commas too.
 
@@ -116,14 +117,14 @@ def load_manual(path):
     return marks
 
 
-def merge(out, kit, path, students=()):
+def merge(out: str | Path, kit: Kit, path: str | Path, students: Iterable[str] = ()) -> None:
     """Take the marks of another file into manual.csv: columns student, exercise, points[, comment].
 
     A row without points and comment is skipped.
 
     Args:
         out: the grader's output.
-        kit: the assignment's `marks.Kit`.
+        kit: the assignment's.
         path: a CSV file.
         students: those that may be marked, besides the ones with results in `out`.
 
@@ -133,9 +134,7 @@ def merge(out, kit, path, students=()):
     """
     manual = load_manual(Path(out) / "manual.csv")
     students = {*students, *(path.stem for path in (Path(out) / "results").glob("*.json"))}
-    of = {key.name: key.points for key in kit.keys} | (
-        {WRITTEN: kit.written} if kit.written else {}
-    )
+    of = _points_of(kit)
     merged, problems, lines = dict(manual), [], {}
     for line, row in _rows(path, required=("student", "exercise", "points")):
         student, exercise = key = row["student"], row["exercise"]
@@ -146,42 +145,30 @@ def merge(out, kit, path, students=()):
             problems.append(f"line {line}: no exercise {exercise!r}, only {', '.join(of)}")
             continue
         points, comment = _points(row, of[exercise], line, problems), row.get("comment", "")
-        if points is None and not comment:
+        given = {"points": points} if points is not None else {}
+        given |= {"comment": comment} if comment else {}
+        if not given:
             continue
-        if lines.setdefault(key, (line, points, comment))[1:] != (points, comment):
+        if lines.setdefault(key, (line, given))[1] != given:
             problems.append(f"line {line}: line {lines[key][0]} says otherwise about {exercise}")
-        before = manual.get(key, Mark(student, exercise, of[exercise]))
-        for name, old, new in (
-            ("points", before.points, points),
-            ("comment", before.comment or None, comment or None),
-        ):
-            if old is not None and new is not None and old != new:
+        before = manual.get(key, Mark(*key, of[exercise]))
+        for name, new in given.items():
+            if getattr(before, name) not in (None, "", new):
                 problems.append(
-                    f"line {line}: {student}, {exercise} has {name} {old!r} in manual.csv, here "
-                    f"{new!r}; change one of them"
+                    f"line {line}: {student}, {exercise} has {name} {getattr(before, name)!r} in "
+                    f"manual.csv, here {new!r}; change one of them"
                 )
-        merged[key] = dataclasses.replace(
-            before,
-            points=before.points if points is None else points,
-            comment=comment or before.comment,
-        )
+        merged[key] = dataclasses.replace(before, **given)
     _raise(path, problems)
     _write(Path(out) / "manual.csv", merged)
 
 
-def write_manual(out, kit, records):
+def write_manual(out: str | Path, kit: Kit, records: Iterable[dict]) -> Marks:
     """Bring manual.csv up to date: a row for what is to be marked by hand, and every filled row.
 
     To be marked are the written question and the exercises that could not be graded. What an
-    assistant has filled in stays, also if the submission is another one now or is gone.
-
-    Args:
-        out: the grader's output.
-        kit: the assignment's `marks.Kit`.
-        records: the submissions' records.
-
-    Returns:
-        The rows, a dict from (student, exercise) to `Mark`.
+    assistant has filled in stays, also if the submission is another one now or is gone. Returns
+    all rows.
 
     Raises:
         MarksError: manual.csv is not usable; it is left as it is.
@@ -208,41 +195,11 @@ def write_manual(out, kit, records):
 
 
 def _write(path, rows):
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows([cell(getattr(mark, column)) for column in _COLUMNS] for mark in rows.values())
-    # With the mark by which spreadsheets know UTF-8.
-    replace(path, text.getvalue().encode("utf-8-sig", "replace"))
+    values = ([getattr(mark, column) for column in _COLUMNS] for mark in rows.values())
+    tables.write(path, _COLUMNS, values)
 
 
-def replace(path, content):
-    """Write a file such that whoever reads it, at any moment, finds the old or the new one."""
-    unfinished = Path(path).with_name(f".{Path(path).name}.part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
-
-
-def cell(value):
-    """A value as a spreadsheet's cell, which is no formula."""
-    if value is None:
-        return ""
-    if isinstance(value, (int, float)):
-        return f"{value:g}"
-    value = plain(value)
-    return "'" + value if value[:1] in _FORMULA else value
-
-
-def plain(text):
-    """A student's text without terminal colours, control characters and what turns its direction.
-
-    The last can make a line read otherwise than it runs.
-    """
-    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text.replace("\r\n", "\n"))
-    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def export(out, kit, db_url):
+def export(out: str | Path, kit: Kit, db_url: str) -> tuple[int, int]:
     """Write marks into nbgrader's gradebook.
 
     What could not be graded and is not marked by hand is left as needing a manual grade (nbgrader
@@ -251,7 +208,7 @@ def export(out, kit, db_url):
 
     Args:
         out: the grader's output, with results/ and manual.csv.
-        kit: the assignment's `marks.Kit`.
+        kit: the assignment's.
         db_url: nbgrader's database, such as ``sqlite:///gradebook.db``.
 
     Returns:
@@ -267,19 +224,16 @@ def export(out, kit, db_url):
         os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     from nbgrader.api import Gradebook
 
-    manual = load_manual(Path(out) / "manual.csv")
-    count = unmarked = 0
+    manual, needs_mark = load_manual(Path(out) / "manual.csv"), []
     with Gradebook(db_url) as book, warnings.catch_warnings():
         # SQLAlchemy's, about how nbgrader adds a submission.
         warnings.filterwarnings("ignore", message="Object of type .* not in session")
         _register(book, kit, db_url)
         for path in sorted((Path(out) / "results").glob("*.json")):
             record = json.loads(path.read_bytes())
-            needs_mark = _export_record(book, kit.assignment, record, manual)
+            needs_mark.append(_export_record(book, kit.assignment, record, manual))
             book.db.commit()
-            count += 1
-            unmarked += needs_mark
-    return count, unmarked
+    return len(needs_mark), sum(needs_mark)
 
 
 def _score(record, exercise, of, points, manual):
@@ -287,14 +241,15 @@ def _score(record, exercise, of, points, manual):
     if mark is None or not mark.is_filled:
         return Score(exercise, of, points)
     is_manual = mark.points is not None
-    return Score(
-        exercise,
-        of,
-        mark.points if is_manual else points,
-        is_manual,
-        mark.comment,
-        is_stale=bool(mark.version) and mark.version != _version(record, exercise),
-    )
+    is_stale = mark.version not in ("", _version(record, exercise))
+    points = mark.points if is_manual else points
+    return Score(exercise, of, points, is_manual, mark.comment, is_stale)
+
+
+def _points_of(kit):
+    """{exercise or the written question: its points}"""
+    points = {key.name: key.points for key in kit.keys}
+    return points | ({WRITTEN: kit.written} if kit.written else {})
 
 
 def _answer(record, exercise):
@@ -316,7 +271,7 @@ def _version(record, exercise):
     elif exercise == WRITTEN:
         text = record["written"]["answer"]
     else:
-        own = exercise.replace("_", "-")
+        own = notebooks.cell_id(exercise)
         text = "\n".join(
             one["source"] for one in record["cells"] if one["kind"] == "answer" and one["id"] == own
         )
@@ -342,17 +297,11 @@ def _rows(path, required):
         if missing:
             _raise(path, [f"line 1: there is no column {', '.join(missing)}"])
         for row in reader:
-            row = {name: _unquoted(value) for name, value in row.items() if name is not None}
+            row = {name: tables.unquoted(value) for name, value in row.items() if name is not None}
             if any(row.values()):
                 yield reader.line_num, row
     except csv.Error as error:
         _raise(path, [f"line {reader.line_num}: {error}"])
-
-
-def _unquoted(text):
-    """The text that `cell` was made of."""
-    text = text.strip()
-    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
 
 
 def _number(text):
@@ -400,8 +349,7 @@ def _register(book, kit, db_url):
         book.db.expire_all()
         notebook = book.find_notebook(name, name)
     known = {one.name: one.max_score for one in (*notebook.grade_cells, *notebook.task_cells)}
-    wanted = {_cell_id(key.name) + "-check": key.points for key in kit.keys}
-    wanted |= {WRITTEN: kit.written} if kit.written else {}
+    wanted = {_grade_id(name): points for name, points in _points_of(kit).items()}
     if known != wanted:
         raise ValueError(
             f"the gradebook has {name} with other cells or points, {known}, than were graded, "
@@ -409,8 +357,8 @@ def _register(book, kit, db_url):
         )
 
 
-def _cell_id(exercise):
-    return exercise.replace("_", "-")
+def _grade_id(exercise):
+    return WRITTEN if exercise == WRITTEN else notebooks.check_id(exercise)
 
 
 def _export_record(book, name, record, manual):
@@ -420,15 +368,13 @@ def _export_record(book, name, record, manual):
     book.update_or_create_submission(name, student)
     said = {exercise["name"]: exercise["message"] for exercise in record["exercises"]}
     for auto, score in zip(scores(record, {}), scores(record, manual), strict=True):
-        cell_id = _cell_id(score.exercise)
-        grade_id = WRITTEN if score.exercise == WRITTEN else cell_id + "-check"
-        grade = book.find_grade(grade_id, name, name, student)
+        grade = book.find_grade(_grade_id(score.exercise), name, name, student)
         grade.auto_score = auto.points
         if score.is_manual:
             grade.manual_score = score.points
         grade.needs_manual_grade = grade.auto_score is None and grade.manual_score is None
         needs_mark = needs_mark or grade.needs_manual_grade
-        comment = book.find_comment(cell_id, name, name, student)
+        comment = book.find_comment(notebooks.cell_id(score.exercise), name, name, student)
         # nbgrader's feedback takes a comment for Markdown with HTML, and this may quote a student.
         sentence = re.sub(r"[<&\[]", lambda c: f"&#{ord(c[0])};", said.get(score.exercise, ""))
         comment.auto_comment = sentence or None

@@ -1,36 +1,23 @@
-"""What was handed in: who it is from, which file counts, and the notebook made whole again.
+"""What was handed in: who it is from, and which file counts.
 
-A submission is data here: nothing of it is executed, compiled or extracted. Whatever happened to
-its cells, `rebuild` puts what the student wrote into the notebook that was released, so that no
-answer is lost to an edited check, a copied cell or an editor that drops metadata.
+A submission is data here: nothing of it is executed, and no archive is extracted.
 """
 
-import codecs
 import dataclasses
-import functools
 import io
-import json
 import os
 import re
 import stat
-import sys
 import unicodedata
 import zipfile
 from pathlib import Path
 
-BYTES = 100_000_000  # of one file, and of what an archive unpacks to
+from grader.notebooks import AGAIN, BYTES, Unreadable, rebuild, released_cells, too_large
+
+__all__ = ["Aside", "Entry", "find", "read"]
+
 FILES = 1_000  # of one student
-CELLS = 2_000
-CHARACTERS = 10_000_000  # in all cells together, outputs not counted
-_VALUES = 1_000_000  # in the file's JSON; one takes up to 200 bytes of memory
-_SCANNED = 200_000  # characters of a cell that are searched for definitions
-
 _EXTENSIONS = (".ipynb", ".json", ".txt", "")  # browsers and mail programs rename
-_AGAIN = "Save the notebook in Jupyter and hand in that file, whose name ends in .ipynb."
-
-
-class Unreadable(Exception):
-    """Why a submission cannot be graded and what to do, in sentences for student and instructor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,52 +38,14 @@ class Aside:
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A cell of a rebuilt notebook.
-
-    `kind` is "setup", "locked" or "check" for what was released, "answer", "own" for other code
-    of the student's and "text" for their Markdown. `exercise` is that of an answer or a check.
-    """
-
-    id: str
-    kind: str
-    source: str
-    exercise: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Rebuilt:
-    """A submission on the released notebook: its cells in the order in which to run them.
-
-    An answer that was left blank has exactly the released source. `written` is the answer to the
-    written question, and `notes` are sentences for the student about what was repaired. Released
-    Markdown is left out.
-    """
-
-    cells: tuple
-    written: str
-    notes: tuple
-
-
-# The inbox
-
-
-def find(inbox, assignment, released):
+def find(inbox: str | Path, assignment: str, released: bytes) -> tuple[list[Entry], list[Aside]]:
     """Who handed in what.
 
     An inbox holds STUDENT.ipynb, STUDENT.zip or STUDENT/**/*.ipynb, also mixed. If a folder in it
     is named like the assignment, as in nbgrader's STUDENT/ASSIGNMENT, only that one counts. Of
-    several notebooks the one counts that answers most. Links are not followed, nor are pipes and
-    devices opened.
-
-    Args:
-        inbox: the folder.
-        assignment: the assignment's name.
-        released: bytes of the released notebook, to tell which of several fits best.
-
-    Returns:
-        A list of `Entry` and a list of `Aside`, each in the order of the students' names.
+    several notebooks the one counts that answers most of `released`, the bytes of the released
+    one. Links are not followed, nor are pipes and devices opened. Both lists are in the order of
+    the students' names.
 
     Raises:
         NotADirectoryError: `inbox` is not a folder.
@@ -119,21 +68,15 @@ def find(inbox, assignment, released):
         if len(several) == 1:
             entries += several
             continue
-        names = ", ".join(entry.path.relative_to(inbox).parts[0] for entry in several)
-        asides += [
-            Aside(
-                entry.student,
-                entry.path.relative_to(inbox).parts[0],
-                f"There are several submissions of one student: {names}. Keep one of them.",
-            )
-            for entry in several
-        ]
+        tops = [entry.path.relative_to(inbox).parts[0] for entry in several]
+        why = f"There are several submissions of one student: {', '.join(tops)}. Keep one of them."
+        asides += [Aside(one.student, top, why) for one, top in zip(several, tops, strict=True)]
     entries.sort(key=lambda entry: entry.student)
     asides.sort(key=lambda aside: (aside.student, aside.path))
     return entries, asides
 
 
-def read(entry):
+def read(entry: Entry) -> bytes:
     """The bytes of a submission.
 
     Raises:
@@ -186,7 +129,7 @@ def _best(path, assignment, released):
     inside = [found for found in candidates if assignment in found[2][:-1]]
     candidates = inside or candidates
     if not candidates:
-        raise Unreadable(problems[0] if problems else f"There is no notebook in it. {_AGAIN}")
+        raise Unreadable(problems[0] if problems else f"There is no notebook in it. {AGAIN}")
     if len(candidates) == 1:
         return candidates[0][:2]
     fits = {}
@@ -211,7 +154,7 @@ def _best(path, assignment, released):
 
 
 def _answered(rebuilt, released):
-    blank = {part.source for part in _released(released)}
+    blank = {part.source for part in released_cells(released)}
     answers = sum(cell.kind == "answer" and cell.source not in blank for cell in rebuilt.cells)
     return answers + bool(rebuilt.written)
 
@@ -236,7 +179,7 @@ def _notebooks(top, file):
     mode = file.lstat().st_mode
     if not stat.S_ISREG(mode):
         kind = "a link to another file" if stat.S_ISLNK(mode) else "a pipe or a device"
-        raise Unreadable(f"{_shown(file.name)} is {kind}, and not opened. {_AGAIN}")
+        raise Unreadable(f"{_shown(file.name)} is {kind}, and not opened. {AGAIN}")
     suffix = file.suffix.lower()
     if suffix == ".zip":
         return [
@@ -245,7 +188,7 @@ def _notebooks(top, file):
             if Path(name).suffix.lower() in _EXTENSIONS
         ]
     if suffix not in _EXTENSIONS:
-        raise Unreadable(f"{_shown(file.name)} is no notebook. {_AGAIN}")
+        raise Unreadable(f"{_shown(file.name)} is no notebook. {AGAIN}")
     return [(file, "", parts)]
 
 
@@ -256,20 +199,13 @@ def _read(path):
         handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
         with open(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Unreadable(f"This is not a plain file. {_AGAIN}")
+                raise Unreadable(f"This is not a plain file. {AGAIN}")
             content = file.read(BYTES + 1)
     except OSError as error:
         raise Unreadable(f"The file cannot be read: {error.strerror}.") from error
     if len(content) > BYTES:
-        raise Unreadable(_too_large("The file"))
+        raise Unreadable(too_large("The file"))
     return content
-
-
-def _too_large(what):
-    return (
-        f"{what} is larger than {BYTES // 1_000_000} MB: clear the outputs of cells that print or "
-        "plot without end, save, and hand in again."
-    )
 
 
 def _open_zip(content):
@@ -279,9 +215,9 @@ def _open_zip(content):
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except Exception as error:
-        raise Unreadable(f"The archive is damaged. {_AGAIN}") from error
+        raise Unreadable(f"The archive is damaged. {AGAIN}") from error
     if sum(member.file_size for member in archive.infolist()) > BYTES:
-        raise Unreadable(_too_large("What the archive holds"))
+        raise Unreadable(too_large("What the archive holds"))
     return archive
 
 
@@ -307,358 +243,7 @@ def _unzipped(content, member):
     except Exception as error:  # zipfile and its decompressors raise a dozen kinds
         secret = "password" in str(error)
         reason = "needs a password" if secret else "is damaged, or packed in an unusual way"
-        raise Unreadable(f"The archive {reason}. {_AGAIN}") from error
+        raise Unreadable(f"The archive {reason}. {AGAIN}") from error
     if len(unpacked) > BYTES:
-        raise Unreadable(_too_large("What the archive holds"))
+        raise Unreadable(too_large("What the archive holds"))
     return unpacked
-
-
-# The notebook
-
-
-def rebuild(content, released):
-    """Put what a student wrote into the released notebook.
-
-    Cells are recognized by nbgrader's id, their own id, their text, or for an answer by the
-    function it defines. Locked cells and checks are the released ones again; an edited locked
-    cell runs before its original, so that no added import is lost. Of several answers to one
-    exercise the last counts, and the others run before it. Other code stays behind the cell that
-    it followed.
-
-    Args:
-        content, released: the bytes of the two notebooks.
-
-    Returns:
-        `Rebuilt`.
-
-    Raises:
-        Unreadable: `content` is no Python notebook, or has none of the exercises.
-    """
-    notes = []
-    parts = _released(released)
-    given = _recognized(_given(content, notes), parts)
-    exercises = {part.id: part for part in parts if part.kind == "answer"}
-    chosen, beaten = _choose(given, exercises, notes)
-    checks = {part.id for part in parts if part.kind == "check"}
-    if not chosen and not any(cell.label in checks | set(exercises) for cell in given):
-        raise Unreadable(
-            "None of the assignment's exercises is in this notebook. Is it that of another one?"
-        )
-    before, after, written = _placed(given, parts, chosen, beaten, notes)
-    _note_missing(given, parts, chosen, notes)
-    cells = []
-    for i, part in enumerate(parts):
-        cells += before[i]
-        if part.kind != "text":
-            source = chosen[part.id].source if part.id in chosen else part.source
-            cells.append(Cell(part.id, part.kind, source, part.exercise))
-        cells += after[i]
-    count = {"own": 0, "text": 0}
-    for i, cell in enumerate(cells):
-        if cell.kind in count:
-            count[cell.kind] += 1
-            cells[i] = dataclasses.replace(cell, id=f"{cell.kind}-{count[cell.kind]}")
-    return Rebuilt(tuple(cells), written, tuple(notes))
-
-
-_DEFINITION = re.compile(
-    r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.M
-)
-
-
-@dataclasses.dataclass(eq=False)
-class _Given:
-    """A submitted cell; `label` is the id of the released one that it was."""
-
-    source: str
-    is_code: bool
-    ids: tuple
-    pictures: int
-    label: str = ""
-
-    @functools.cached_property
-    def names(self):
-        """What it defines at its top level; found as text, for it may hold magics or errors."""
-        found = _DEFINITION.findall(self.source[:_SCANNED])
-        return [name for names in found for name in names if name]
-
-    def is_attempt(self, part):
-        """Whether it is more than an answer's released cell, also where code stands around that."""
-        squeezed = _squeezed(self.source, True)
-        if not self.is_code or not squeezed:
-            return False
-        return _squeezed(part.source, True) not in squeezed or self.names.count(part.exercise) > 1
-
-
-def _squeezed(source, is_code):
-    """The source without blanks and comments, to tell whether something was written."""
-    return "".join((re.sub(r"#.*", "", source) if is_code else source).split())
-
-
-def _released(released):
-    """All cells of the released notebook, Markdown too."""
-    parts = []
-    for cell in json.loads(released)["cells"]:
-        about = cell["metadata"].get("nbgrader", {})
-        if cell["cell_type"] != "code":
-            kind = "text"
-        elif cell["id"] == "setup":
-            kind = "setup"
-        else:
-            kind = (
-                "answer" if about.get("solution") else "check" if about.get("grade") else "locked"
-            )
-        exercise = ""
-        if kind in ("answer", "check"):
-            exercise = cell["id"].removesuffix("-check").replace("-", "_")
-        parts.append(Cell(cell["id"], kind, _text(cell["source"]), exercise))
-    return parts
-
-
-def _given(content, notes):
-    """The cells of a submitted file, which may be anything."""
-    notebook = _parsed(content, notes)
-    cells = notebook.get("cells")
-    if not isinstance(cells, list):  # nbformat 3
-        sheets = notebook.get("worksheets")
-        sheets = [sheet for sheet in sheets if isinstance(sheet, dict)] if _is_list(sheets) else []
-        cells = [
-            cell for sheet in sheets if _is_list(sheet.get("cells")) for cell in sheet["cells"]
-        ]
-    cells = [cell for cell in cells if isinstance(cell, dict)]
-    if not cells:
-        raise Unreadable(f"The notebook has no cells. {_AGAIN}")
-    if len(cells) > CELLS:
-        raise Unreadable(f"The notebook has more than {CELLS:,} cells. Hand in the assignment's.")
-    about = _dict(notebook.get("metadata"))
-    languages = [
-        value.lower()
-        for value in (
-            _dict(about.get("kernelspec")).get("language"),
-            _dict(about.get("language_info")).get("name"),
-        )
-        if isinstance(value, str)
-    ]
-    if languages and not any(re.match("i?python", language) for language in languages):
-        raise Unreadable(
-            "The notebook is not a Python one: choose the kernel Python 3 (Kernel → Change "
-            "Kernel), save, and hand in again."
-        )
-    given = []
-    for cell in cells:
-        metadata = _dict(cell.get("metadata"))
-        ids = (_dict(metadata.get("nbgrader")).get("grade_id"), cell.get("id"))
-        given.append(
-            _Given(
-                _text(cell.get("source", cell.get("input"))),
-                cell.get("cell_type") == "code",
-                tuple(value for value in ids if isinstance(value, str)),
-                len(_dict(cell.get("attachments"))),
-            )
-        )
-    if sum(len(cell.source) for cell in given) > CHARACTERS:
-        raise Unreadable(
-            f"The cells hold more than {CHARACTERS // 1_000_000} million characters. Take out the "
-            "data that were pasted into them."
-        )
-    return given
-
-
-_WINDOWS = "coursekit.windows"
-# Of a file in UTF-8 with some bytes of an old Windows editor's, both are read.
-codecs.register_error(
-    _WINDOWS, lambda e: (e.object[e.start : e.end].decode("cp1252", "replace"), e.end)
-)
-
-
-def _parsed(content, notes):
-    if not content.strip():
-        raise Unreadable(f"The file is empty. {_AGAIN}")
-    for kind, beginnings in {
-        "a web page": (b"<!doctype", b"<html"),
-        "a PDF": (b"%pdf",),
-        "an archive": (b"pk\3\4", b"\x1f\x8b", b"7z", b"rar!"),
-    }.items():
-        if content[:200].strip().lower().startswith(beginnings):
-            raise Unreadable(f"The file is {kind}, no notebook. {_AGAIN}")
-    if sum(content.count(sign) for sign in (b"[", b"{", b",")) > _VALUES:
-        raise Unreadable(_too_large("What the file would take in memory"))
-    try:
-        text = content.decode(json.detect_encoding(content))
-    except UnicodeDecodeError:
-        text = content.decode("utf-8", _WINDOWS)
-        notes.append("The file was not saved as UTF-8; some letters may be other ones.")
-    if sys.getsizeof(text) > 2 * BYTES:  # one emoji makes every character take four bytes
-        raise Unreadable(_too_large("What the file would take in memory"))
-    try:
-        # An integer of five thousand digits would be an error, and no number is needed here.
-        notebook = json.loads(text.removeprefix("\ufeff"), parse_int=float)
-    except json.JSONDecodeError as error:
-        raise Unreadable(
-            f"The file is no notebook, or is cut off or damaged (line {error.lineno:,}). {_AGAIN}"
-        ) from error
-    except RecursionError as error:
-        raise Unreadable(f"The file is no notebook: it is nested too deeply. {_AGAIN}") from error
-    if not isinstance(notebook, dict):
-        raise Unreadable(f"The file is no notebook. {_AGAIN}")
-    return notebook
-
-
-def _is_list(value):
-    return isinstance(value, list)
-
-
-def _dict(value):
-    return value if isinstance(value, dict) else {}
-
-
-def _text(source):
-    """A cell's source, a string or a list of them, as text that can be written to a file."""
-    if isinstance(source, list):
-        source = "".join(line for line in source if isinstance(line, str))
-    if not isinstance(source, str):
-        return ""
-    source = source.replace("\r\n", "\n").replace("\r", "\n")
-    return source.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
-
-
-def _recognized(given, parts):
-    """The submitted cells, labelled with the ids of the released ones."""
-    by_id = {part.id: part for part in parts}
-    by_text = {_squeezed(part.source, part.kind != "text"): part for part in parts}
-    question, answer = _written_cells(parts)
-    for cell in given:
-        same = by_text.get(_squeezed(cell.source, cell.is_code))
-        known = next((by_id[label] for label in cell.ids if label in by_id), None)
-        if same is not None:
-            cell.label = same.id
-        elif known is not None and (cell.is_code == (known.kind != "text") or known == answer):
-            cell.label = known.id
-        elif known is not None and known.kind == "answer" and known.exercise in cell.names:
-            cell.label, cell.is_code = known.id, True  # it had become Markdown
-        elif question and not cell.is_code and _heading(question) in cell.source:
-            cell.label = question.id
-    return given
-
-
-def _written_cells(parts):
-    """The written question and the cell for its answer, or None."""
-    by_id = {part.id: part for part in parts}
-    return by_id.get("written"), by_id.get("written-answer")
-
-
-def _heading(question):
-    return question.source.strip().split("\n")[0]
-
-
-def _choose(given, exercises, notes):
-    """For each answer cell's id the submitted cell that counts, and the other answers to it."""
-    chosen, beaten, by_name, several = {}, {}, [], []
-    attempts = {
-        label: [cell for cell in given if cell.is_attempt(part)]
-        for label, part in exercises.items()
-    }
-    for label, part in exercises.items():
-        defining = [cell for cell in attempts[label] if part.exercise in cell.names]
-        answers = [cell for cell in defining if cell.label == label] or defining
-        if answers:
-            chosen[label], beaten[label] = answers[-1], answers[:-1]
-            if answers[-1].label != label:
-                by_name.append(part.exercise)
-            if any(cell.source != answers[-1].source for cell in answers):
-                several.append(part.exercise)
-    used = list(chosen.values())
-    for label in exercises:
-        # Something else stands in the answer's cell, perhaps the function under another name.
-        rest = [cell for cell in attempts[label] if cell.label == label and cell not in used]
-        if label not in chosen and rest:
-            chosen[label], beaten[label] = rest[-1], []
-    if by_name:
-        notes.append(f"Recognized by the function's name: {', '.join(by_name)}.")
-    if several:
-        notes.append(f"Answered in several cells, of which the last counts: {', '.join(several)}.")
-    return chosen, beaten
-
-
-def _placed(given, parts, chosen, beaten, notes):
-    """What else the student wrote: own cells before and after each released one, the answer."""
-    index = {part.id: i for i, part in enumerate(parts)}
-    written_cells = _written_cells(parts)
-    question = written_cells[0]
-    before, after = ([[] for _ in parts] for _ in range(2))
-    prose, texts, seen = [], [], set()
-    first = place = index.get("setup", 0)
-
-    def keep(cell, side):
-        position = max(place, first) if side is after else place
-        for label in chosen:
-            # It stood above the answer that counts, and must not replace its function now.
-            replaces = cell.is_code and parts[index[label]].exercise in cell.names
-            if replaces and label not in seen and position >= index[label]:
-                side, position = before, index[label]
-        side[position].append(Cell("", "own" if cell.is_code else "text", cell.source))
-
-    for cell in given:
-        wins = [label for label, winner in chosen.items() if winner is cell]
-        if wins:
-            seen.update(wins)
-            place = index[wins[0]]
-            continue
-        part = parts[index[cell.label]] if cell.label else None
-        if part:
-            place = index[part.id]
-        if not cell.source.strip() or (part and cell.source.split() == part.source.split()):
-            continue
-        beaten_by = next((label for label, others in beaten.items() if cell in others), None)
-        if not cell.is_code:
-            if question and (part in written_cells or (not part and parts[place] in written_cells)):
-                _note_pictures(cell, notes)
-                texts.append(_added(cell.source, part.source if part else ""))
-            else:
-                prose.append(cell)
-                keep(cell, after)
-        elif beaten_by:
-            if cell.source != chosen[beaten_by].source:
-                place = index[beaten_by]
-                keep(cell, before)
-        elif not part or part.kind == "text":
-            keep(cell, after)
-            if part:  # the written answer, in a cell that had become code
-                texts.append(cell.source)
-        elif part.kind == "answer":
-            keep(cell, before if part.exercise in cell.names or part.id not in seen else after)
-        elif _squeezed(cell.source, True) in ("", _squeezed(part.source, True)):
-            continue
-        elif part.kind == "check":
-            notes.append(f"The check of {part.exercise} had been edited; the original was used.")
-            if cell.names:
-                keep(cell, before)
-        else:
-            notes.append(f"The locked cell {part.id} had been edited; the original ran after it.")
-            keep(cell, before)
-    if question and not any(cell.label in (question.id, "written-answer") for cell in given):
-        for cell in prose:
-            _note_pictures(cell, notes)
-        texts = [cell.source for cell in prose]
-        if texts:
-            notes.append("The written question was not found; your text cells are the answer.")
-    written = "\n\n".join(dict.fromkeys(text.strip("\n") for text in texts if text.strip()))
-    return before, after, written
-
-
-def _added(source, released):
-    """The lines that a text has and the released one has not."""
-    known = {line.strip() for line in released.split("\n") if line.strip()}
-    return "\n".join(line for line in source.split("\n") if line.strip() not in known)
-
-
-def _note_pictures(cell, notes):
-    if cell.pictures:
-        notes.append("The written answer holds pictures: look at them in the notebook itself.")
-
-
-def _note_missing(given, parts, chosen, notes):
-    labels = {cell.label for cell in given} | set(chosen)
-    missing = [part.id for part in parts if part.kind != "text" and part.id not in labels]
-    if missing:
-        notes.append(f"Missing, and put back as released: {', '.join(missing)}.")

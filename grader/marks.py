@@ -12,16 +12,21 @@ import dataclasses
 import functools
 import hashlib
 import io
+from pathlib import Path
 
 import nbformat
 import numpy as np
 
 from coursekit.checks import diagnosis
-from coursekit.checks.keys import save_keys
-from grader import exercises, intake, sandbox
+from coursekit.checks.keys import Key, save_keys
+from grader import exercises, notebooks, sandbox
+from grader.runner import Runner
+
+__all__ = ["SEED", "Kit", "failed_record", "load_kit", "record"]
 
 VERSION = 1  # of the record and of what it means; others are graded again
 SEED = 1  # of the fresh inputs
+_NOT_RUN = ("text", "check")
 _SHOWN = 20_000  # characters of a cell's source in a record
 _SHOWN_ALL = 1_000_000
 
@@ -42,13 +47,16 @@ class Kit:
     assignment: str
     notebook: bytes
     checks: bytes
-    keys: tuple
+    keys: tuple[Key, ...]
     written: int
     limits: sandbox.Limits
 
+    def digest(self, content: bytes) -> str:
+        """A short text that changes if the submission or what its marks depend on does."""
+        return hashlib.sha256(self._digest.encode() + content).hexdigest()
+
     @functools.cached_property
-    def digest(self):
-        """Changes with whatever the marks depend on."""
+    def _digest(self):
         keys = io.BytesIO()
         save_keys(keys, self.keys)
         about = f"{VERSION} {self.assignment} {self.written} {self.limits}".encode()
@@ -56,14 +64,12 @@ class Kit:
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def kit(source, released, seed=SEED, limits=None):
-    """The `Kit` of an assignment.
+def load_kit(
+    source: Path, released: Path, seed: int = SEED, limits: sandbox.Limits | None = None
+) -> Kit:
+    """The `Kit` of an assignment, from its folders in instructor/ and in notebooks/assignments/.
 
-    Args:
-        source: its folder in instructor/.
-        released: its folder in notebooks/assignments/.
-        seed: of the fresh inputs; any but `exercises.PUBLIC_SEED`, whose inputs students have.
-        limits: `sandbox.Limits`.
+    `seed` is that of the fresh inputs.
 
     Raises:
         ValueError: the seed, or the two folders do not fit each other.
@@ -72,31 +78,26 @@ def kit(source, released, seed=SEED, limits=None):
         raise ValueError(f"seed must not be {seed}: students have those inputs.")
     notebook = (released / f"{source.name}.ipynb").read_bytes()
     metadata = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(notebook, 4).cells]
-    keys = tuple(exercise.key(seed) for exercise in exercises.load(source))
+    defined = exercises.load(source)
     checks = {about["grade_id"]: about["points"] for about in metadata if about.get("grade")}
-    if checks != {f"{key.name.replace('_', '-')}-check": key.points for key in keys}:
+    if checks != {exercise.check_id: exercise.points for exercise in defined}:
         raise ValueError(f"{released} was not made from {source}: run `make release`.")
     return Kit(
         assignment=source.name,
         notebook=notebook,
         checks=(released / "checks.npz").read_bytes(),
-        keys=keys,
+        keys=tuple(exercise.key(seed) for exercise in defined),
         written=sum(about["points"] for about in metadata if about.get("task")),
         limits=limits or sandbox.Limits(),
     )
 
 
-def digest(kit, content):
-    """A short text that changes if the submission or the assignment does."""
-    return hashlib.sha256(kit.digest.encode() + content).hexdigest()
-
-
-def failed(kit, student, reason):
+def failed_record(kit: Kit, student: str, reason: str, digest: str = "") -> dict:
     """The record of a submission that cannot be graded: no exercise has points, not even 0."""
     return {
         "student": student,
         "assignment": kit.assignment,
-        "digest": "",
+        "digest": digest,
         "status": "failed",
         "reason": reason,
         "notes": [],
@@ -107,42 +108,29 @@ def failed(kit, student, reason):
     }
 
 
-def grade(kit, student, content, runner):
-    """Mark one submission.
-
-    Args:
-        kit: `Kit`.
-        student: the student's id.
-        content: the submitted file, bytes.
-        runner: `runner.Runner`.
-
-    Returns:
-        The record.
-    """
-    record = failed(kit, student, "") | {"digest": digest(kit, content)}
+def record(kit: Kit, student: str, content: bytes, runner: Runner) -> dict:
+    """Mark one submission, a notebook's bytes; returns the record."""
+    digest = kit.digest(content)
     try:
-        rebuilt = intake.rebuild(content, kit.notebook)
-    except intake.Unreadable as error:
-        return failed(kit, student, str(error)) | {"digest": record["digest"]}
-    run = runner.run(
-        [
-            (place, cell.source)
-            for place, cell in enumerate(rebuilt.cells)
-            if cell.kind not in ("text", "check")
-        ],
+        rebuilt = notebooks.rebuild(content, kit.notebook)
+    except notebooks.Unreadable as error:
+        return failed_record(kit, student, str(error), digest)
+    runs = [(i, cell) for i, cell in enumerate(rebuilt.cells) if cell.kind not in _NOT_RUN]
+    did = runner.run(
+        [(place, cell.source) for place, cell in runs],
         [(key.name, key.arguments, key.cases, key.differentiable) for key in kit.keys],
         {"checks.npz": kit.checks},
     )
-    marked = [_marked(key, rebuilt.cells, run) for key in kit.keys]
+    marked = [_marked(key, rebuilt.cells, did) for key in kit.keys]
     stopped = [exercise["status"] == "stopped" for exercise in marked]
-    return record | {
+    return failed_record(kit, student, "", digest) | {
         "status": "failed" if all(stopped) else "partly" if any(stopped) else "graded",
         "reason": marked[0]["message"] if all(stopped) else "",
-        "notes": [*rebuilt.notes, *_left_out(rebuilt.cells, run)],
-        "seconds": round(run.seconds, 2),
+        "notes": [*rebuilt.notes, *_left_out(rebuilt.cells, did)],
+        "seconds": round(did.seconds, 2),
         "exercises": marked,
         "written": {"answer": rebuilt.written, "of": kit.written},
-        "cells": _shown(rebuilt.cells, run),
+        "cells": _shown(rebuilt.cells, did),
     }
 
 
@@ -158,12 +146,12 @@ def _exercise(key, points, status, message, known=False, printed=""):
     }
 
 
-def _marked(key, cells, run):
+def _marked(key, cells, did):
     """One exercise's part of the record."""
-    if key.name not in run.answers:
-        why = run.stopped.get(("function", key.name), "It handed back no result.")
+    if key.name not in did.answers:
+        why = did.stopped.get(("function", key.name), "It handed back no result.")
         return _exercise(key, None, "stopped", why)
-    given, printed = run.answers[key.name]
+    given, printed = did.answers[key.name]
     with np.errstate(all="ignore"):  # of numbers that a student chose
         message = diagnosis.judge(given, key)
     if not message:
@@ -171,29 +159,26 @@ def _marked(key, cells, run):
     known = message in [sentence for sentence, _ in key.wrong]
     if message == "is not defined.":
         errors = [
-            run.cells.get(place, {}).get("error")
+            did.cells.get(place, {}).get("error")
             for place, cell in enumerate(cells)
             if cell.exercise == key.name and cell.kind == "answer"
         ]
         message = f"is not defined: its cell ended with {errors[0]}" if any(errors) else message
     if not known:
         for place, cell in enumerate(cells):
-            if ("cell", place) in run.stopped and not cell.id.startswith("look"):
-                why = f"A cell had to be left out, which it may need. {run.stopped['cell', place]}"
+            if ("cell", place) in did.stopped and not cell.id.startswith("look"):
+                why = f"A cell had to be left out, which it may need. {did.stopped['cell', place]}"
                 return _exercise(key, None, "stopped", why, printed=printed)
     status = "blank" if message.startswith("is not written yet") else "wrong"
     return _exercise(key, 0, status, message, known, printed)
 
 
-def _left_out(cells, run):
-    return [
-        f"The cell {cells[name].id or name + 1} was left out. {why}"
-        for (kind, name), why in run.stopped.items()
-        if kind == "cell"
-    ]
+def _left_out(cells, did):
+    stopped = [(place, why) for (kind, place), why in did.stopped.items() if kind == "cell"]
+    return [f"The cell {cells[i].id or i + 1} was left out. {why}" for i, why in stopped]
 
 
-def _shown(cells, run):
+def _shown(cells, did):
     """The cells with what they printed, raised and drew, as far as a page can hold them."""
     shown, left = [], _SHOWN_ALL
     for place, cell in enumerate(cells):
@@ -202,12 +187,12 @@ def _shown(cells, run):
         if len(source) > most:
             source = f"{source[:most]}\n... ({len(cell.source) - most:,} more characters)"
         left -= min(len(cell.source), most)
-        did = run.cells.get(place, {"printed": "", "error": "", "pictures": []})
-        error = run.stopped.get(("cell", place), did["error"])
-        pictures = [base64.b64encode(picture).decode() for picture in did["pictures"]]
+        done = did.cells.get(place, {"printed": "", "error": "", "pictures": []})
+        error = did.stopped.get(("cell", place), done["error"])
+        pictures = [base64.b64encode(picture).decode() for picture in done["pictures"]]
         shown.append(
             {"kind": cell.kind, "id": cell.id, "source": source}
-            | {"printed": did["printed"], "error": error, "pictures": pictures}
+            | {"printed": done["printed"], "error": error, "pictures": pictures}
         )
         if left <= 0:
             break

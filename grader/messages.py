@@ -4,32 +4,37 @@ The student's code shares the sending process and may write anything into the pi
 trusts nothing: sizes are capped, arrays are numbers of known types, and nothing is unpickled.
 """
 
+import itertools
 import json
 import os
 import struct
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from coursekit.checks.calls import Answer
 
+__all__ = ["TYPES", "Frames", "Malformed", "packed", "send", "text", "unpacked"]
+
 TYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 TYPES += ("float16", "float32", "float64")
 _HEAD = struct.Struct("<II")
-_LONGEST_HEADER = 8_000_000
+_LONGEST_HEADER = 1_000_000
 _LARGEST_ANSWER = 32_000_000
-_MOST_OUTPUTS = 100
+_MOST_OUTPUTS, _MOST_ARRAYS = 100, 10_000  # of one answer, in one frame
+_TEXT = 2_000  # characters
 
 
-class Unreadable(ValueError):
+class Malformed(ValueError):
     """What came through the pipe is no frame."""
 
 
-def send(pipe, header, arrays=(), _write=os.write):
+def send(pipe: int, header: dict, arrays: Sequence[np.ndarray] = (), _write=os.write) -> None:
     """Write one frame into a file descriptor: a dict for JSON, and arrays of `TYPES`."""
     header = header | {"arrays": [[array.dtype.name, array.shape] for array in arrays]}
-    text = json.dumps(header).encode()
+    head = json.dumps(header).encode()
     data = b"".join(array.tobytes() for array in arrays)
-    frame = memoryview(_HEAD.pack(len(text), len(data)) + text + data)
+    frame = memoryview(_HEAD.pack(len(head), len(data)) + head + data)
     while frame:
         frame = frame[_write(pipe, frame) :]
 
@@ -38,22 +43,22 @@ class Frames:
     """Puts frames together from what is read, piece by piece.
 
     Raises:
-        Unreadable: no frame, or more than `most` bytes of them.
+        Malformed: no frame, or more than `most` bytes of them.
     """
 
-    def __init__(self, most):
+    def __init__(self, most: int):
         self._left, self._buffer = most, bytearray()
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> Iterator[tuple[dict, list[np.ndarray]]]:
         """Yield a pair of header and arrays for every frame that `data` completes."""
         self._left -= len(data)
         if self._left < 0:
-            raise Unreadable("it is too much")
+            raise Malformed("it is too much")
         self._buffer += data
         while len(self._buffer) >= _HEAD.size:
             header, body = _HEAD.unpack_from(self._buffer)
             if header > _LONGEST_HEADER:
-                raise Unreadable("this is no frame")
+                raise Malformed("this is no frame")
             end = _HEAD.size + header + body
             if len(self._buffer) < end:
                 return
@@ -64,13 +69,15 @@ class Frames:
 
 def _parsed(header, body):
     try:
-        header = json.loads(header)
-        arrays = []
-        for name, shape in header.pop("arrays"):
+        # A view, since a slice of bytes would be a copy of all that follows.
+        header, body, arrays = json.loads(header), memoryview(body), []
+        told = header.pop("arrays")
+        if len(told) > _MOST_ARRAYS:
+            raise ValueError(len(told))
+        for name, shape in told:
             if name not in TYPES or len(shape) > 32 or not all(0 <= n < 2**40 for n in shape):
                 raise ValueError(name)
-            count = int(np.prod(shape, dtype=object))
-            size = count * np.dtype(name).itemsize
+            size = int(np.prod(shape, dtype=object)) * np.dtype(name).itemsize
             if size > len(body):
                 raise ValueError(size)
             arrays.append(np.frombuffer(body[:size], name).reshape(shape))
@@ -78,52 +85,58 @@ def _parsed(header, body):
         if body or not isinstance(header["kind"], str):
             raise ValueError("left over")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Unreadable("this is no frame") from error
+        raise Malformed("this is no frame") from error
     return header, arrays
 
 
-def packed(answers):
+def packed(answers: Iterable[Answer]) -> tuple[list[dict], list[np.ndarray]]:
     """Answers as a list for a header, and arrays."""
     told, arrays = [], []
     for answer in answers:
         problem, values = answer.problem, answer.values
         if len(values) > _MOST_OUTPUTS or sum(v.nbytes for v in values) > _LARGEST_ANSWER:
             problem, values = "returned far more numbers than are wanted.", ()
-        told.append(
-            {
-                "problem": problem[:2_000],
-                "changed": answer.changed,
-                "gradient_problem": answer.gradient_problem[:2_000],
-                "values": len(values),
-                "gradient": answer.gradient is not None,
-            }
-        )
+        about = {"problem": problem[:_TEXT], "gradient_problem": answer.gradient_problem[:_TEXT]}
+        about |= {"changed": answer.changed, "values": len(values)}
+        told.append(about | {"gradient": answer.gradient is not None})
         arrays += [*values, *([] if answer.gradient is None else [answer.gradient])]
     return told, [_plain(array) for array in arrays]
 
 
-def unpacked(told, arrays):
+def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
     """The answers again.
 
     Raises:
-        Unreadable: these are not what `packed` makes.
+        Malformed: these are not what `packed` makes.
     """
-    arrays = list(arrays)
-    answers = []
+    left, answers = iter(arrays), []
     try:
         for about in told:
-            values = tuple(arrays.pop(0) for _ in range(min(about["values"], _MOST_OUTPUTS)))
-            gradient = arrays.pop(0) if about["gradient"] is True else None
-            texts = [about["problem"], about["gradient_problem"], *about["changed"]]
-            if not all(isinstance(text, str) and len(text) <= 2_000 for text in texts):
-                raise TypeError("text")
+            count, has_gradient = about["values"], about["gradient"] is True
+            values = tuple(itertools.islice(left, count + has_gradient))
+            if count > _MOST_OUTPUTS or len(values) != count + has_gradient:
+                raise ValueError("arrays")
+            gradient = values[count] if has_gradient else None
             problem, gradient_problem, *changed = (
-                text.encode("utf-8", "replace").decode() for text in texts
+                text(one, _TEXT)
+                for one in (about["problem"], about["gradient_problem"], *about["changed"])
             )
+            values = values[:count]
             answers.append(Answer(values, problem, tuple(changed), gradient, gradient_problem))
-    except (TypeError, KeyError, IndexError) as error:
-        raise Unreadable("this is no frame") from error
+    except (TypeError, KeyError, ValueError) as error:
+        raise Malformed("this is no frame") from error
     return answers
+
+
+def text(value: str, most: int) -> str:
+    """The beginning of a text, such that it can be written to a file.
+
+    Raises:
+        Malformed: it is none.
+    """
+    if not isinstance(value, str):
+        raise Malformed("this is no text")
+    return value[:most].encode("utf-8", "replace").decode()
 
 
 def _plain(array):

@@ -1,4 +1,4 @@
-"""Make the student versions: `make release`, or ``python -m grader.release``.
+"""Make the student versions: `make release`, or ``python -m grader release``.
 
 The student's notebook is what `nbgrader generate_assignment` makes of instructor/NN_topic, with
 the repository's nbgrader_config.py; checks.npz is computed from exercises.py. Both go to
@@ -6,10 +6,9 @@ notebooks/assignments/NN_topic, which is committed, and as one archive for a lea
 dist/assignments/NN_topic.zip. A second run writes the same bytes.
 """
 
-import argparse
-import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from nbgrader.converters import GenerateAssignment
@@ -17,17 +16,12 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
 from coursekit.checks import keys
-from grader import exercises
+from grader import ROOT, exercises
 
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def sources(root=ROOT):
-    """The folders instructor/NN_topic, in order."""
-    return sorted(path.parent for path in (root / "instructor").glob("[0-9][0-9]_*/exercises.py"))
+__all__ = ["release", "student_version", "write_archive"]
 
 
-def student_version(source):
+def student_version(source: Path) -> dict[str, bytes]:
     """What students get of one source folder: a dict from file names to bytes."""
     name = source.name
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +42,7 @@ def student_version(source):
         return {f"{name}.ipynb": notebook, "checks.npz": (folder / "checks.npz").read_bytes()}
 
 
-def write_archive(path, folder, files):
+def write_archive(path: Path, folder: str, files: dict[str, bytes]) -> None:
     """A zip with `files` (a dict from names to bytes) in one folder; the same bytes every time."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
@@ -58,24 +52,18 @@ def write_archive(path, folder, files):
             archive.writestr(entry, content)
 
 
-def release(names=()):
-    """Write the student versions and the archives of all assignments, or of those named."""
+def release(names: Iterable[str] = ()) -> None:
+    """Write the student versions and the archives of all assignments, or of those named.
+
+    Raises:
+        ValueError: there is no assignment of that name.
+    """
     archives = ROOT / "dist" / "assignments"
     archives.mkdir(parents=True, exist_ok=True)
-    known = {source.name: source for source in sources()}
-    for name in names or known:
-        if name not in known:
-            raise SystemExit(f"no assignment {name!r} in instructor/; there are {', '.join(known)}")
-        files = student_version(known[name])
-        folder = ROOT / "notebooks" / "assignments" / name
+    for source in list(map(exercises.source_folder, names)) or exercises.source_folders():
+        folder, files = exercises.student_folder(source.name), student_version(source)
         folder.mkdir(parents=True, exist_ok=True)
-        for file, content in files.items():
-            (folder / file).write_bytes(content)
-        write_archive(archives / f"{name}.zip", name, files)
-        print(f"{name}: {sum(map(len, files.values())) / 1000:.0f} kB")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NN_topic", help="all, if none is named")
-    sys.exit(release(parser.parse_args().names))
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        write_archive(archives / f"{source.name}.zip", source.name, files)
+        print(f"{source.name}: {sum(map(len, files.values())) / 1000:.0f} kB")

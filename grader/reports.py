@@ -5,13 +5,11 @@ are read one at a time, since those of a class with their pictures would fill th
 """
 
 import base64
-import binascii
 import collections
-import csv
 import functools
 import io
 import statistics
-import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import jinja2
@@ -22,7 +20,12 @@ from matplotlib.figure import Figure
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from grader import gradebook
+from grader import gradebook, tables
+from grader.intake import Aside
+from grader.marks import Kit
+from grader.pictures import png_size
+
+__all__ = ["write_feedback", "write_grades", "write_report"]
 
 _SHOWN = 20_000  # characters of one cell; beyond that a page would be slow to make and to read
 _COLORED = 100_000  # characters on one page; Pygments may take a millisecond for ten
@@ -34,31 +37,25 @@ _FORMATTER = HtmlFormatter(style="xcode", nowrap=True)
 _STATUSES = ("right", "known", "other", "blank", "stopped")
 
 
-def write_feedback(path, record, manual):
-    """Write a student's page: points, the sentence for each exercise, their cells and pictures.
-
-    Args:
-        path: of the HTML file, which is replaced in one step.
-        record: the submission's record, a dict.
-        manual: dict from (student, exercise) to `gradebook.Mark`.
-    """
+def write_feedback(path: Path, record: dict, manual: gradebook.Marks) -> None:
+    """Write a student's page: points, the sentence for each exercise, their cells and pictures."""
     given = gradebook.scores(record, manual)
     total = gradebook.total(given)
     details = {exercise["name"]: exercise for exercise in record["exercises"]}
     answer = record["written"]["answer"]
     has_written = record["written"]["of"] and (record["status"] != "failed" or answer.strip())
     page = {
-        "assignment": gradebook.plain(record["assignment"]),
+        "assignment": tables.plain(record["assignment"]),
         "student": record["student"],
         "status": record["status"],
-        "reason": gradebook.plain(record["reason"]),
+        "reason": tables.plain(record["reason"]),
         "total": None if total is None else f"{total:g}",
         "of": f"{sum(score.of for score in given):g}",
         "so_far": f"{sum(score.points or 0 for score in given):g}",
         "open": [_title(score.exercise) for score in given if score.points is None],
         "is_marked": any(score.points is not None for score in given),
         "rows": [_row(score, details.get(score.exercise)) for score in given],
-        "notes": [gradebook.plain(note) for note in record["notes"]],
+        "notes": [tables.plain(note) for note in record["notes"]],
         "written": {"answer": _shown(answer)} if has_written else None,
         "cells": _cells(record["cells"]),
         "highlighting": Markup(_FORMATTER.get_style_defs("pre.code")),
@@ -66,17 +63,13 @@ def write_feedback(path, record, manual):
     _write(path, "feedback.html", page)
 
 
-def write_grades(out, records, manual, asides):
+def write_grades(
+    out: Path, records: Iterable[dict], manual: gradebook.Marks, asides: Sequence[Aside]
+) -> None:
     """Write grades.csv, a row for everybody, and platform.csv, for a learning platform.
 
     In grades.csv what has no points is empty: `total` too, unless all is graded. platform.csv has
     those alone whose total is known.
-
-    Args:
-        out: folder.
-        records: the submissions' records.
-        manual: dict from (student, exercise) to `gradebook.Mark`.
-        asides: list of `intake.Aside`.
     """
     rows, finished, columns = [], [], []
     for record in records:
@@ -106,20 +99,18 @@ def write_grades(out, records, manual, asides):
     header = ("student", "status", *columns, "total", "graded_points", "of", "reason")
     rows.sort(key=lambda row: row["student"])
     table = [[row.get(column) for column in header] for row in rows]
-    _write_table(Path(out) / "grades.csv", header, table)
-    _write_table(Path(out) / "platform.csv", ("student", "grade", "feedback comments"), finished)
+    tables.write(Path(out) / "grades.csv", header, table)
+    tables.write(Path(out) / "platform.csv", ("student", "grade", "feedback comments"), finished)
 
 
-def write_report(path, kit, records, manual, asides):
-    """Write the instructor's page about a whole class.
-
-    Args:
-        path: of the HTML file, which is replaced in one step.
-        kit: the assignment's `marks.Kit`.
-        records: the submissions' records.
-        manual: dict from (student, exercise) to `gradebook.Mark`.
-        asides: list of `intake.Aside`.
-    """
+def write_report(
+    path: Path,
+    kit: Kit,
+    records: Iterable[dict],
+    manual: gradebook.Marks,
+    asides: Sequence[Aside],
+) -> None:
+    """Write the instructor's page about a whole class."""
     counts = collections.Counter(aside=len(asides))
     # By the exercise's name; an interrupted run may have left records of an older assignment.
     statuses, mistakes = (collections.defaultdict(collections.Counter) for _ in range(2))
@@ -131,7 +122,7 @@ def write_report(path, kit, records, manual, asides):
         given = gradebook.scores(record, manual)
         counts[record["status"]] += 1
         seconds.append(record["seconds"])
-        notes.update({_kind_of(gradebook.plain(note)) for note in record["notes"]})
+        notes.update({_kind_of(tables.plain(note)) for note in record["notes"]})
         unmarked += sum(score.points is None for score in given)
         stale += [(student, score.exercise) for score in given if score.is_stale]
         totals.append(gradebook.total(given))
@@ -158,8 +149,7 @@ def write_report(path, kit, records, manual, asides):
         _ungraded(aside.student, "set aside", f"{aside.path}: {aside.reason}") for aside in asides
     ]
     ungraded.sort(key=lambda row: (row["student"], row["what"]))
-    sums = [value for value in sums if value is not None]
-    totals = [value for value in totals if value is not None]
+    sums, totals = ([value for value in some if value is not None] for some in (sums, totals))
     of = sum(key.points for key in kit.keys)
     page = {
         "assignment": kit.assignment,
@@ -175,7 +165,7 @@ def write_report(path, kit, records, manual, asides):
         ),
         "exercises": [_exercise(key, statuses[key.name], points[key.name]) for key in kit.keys],
         "mistakes": [
-            {"name": key.name, "count": count, "sentence": gradebook.plain(sentence)}
+            {"name": key.name, "count": count, "sentence": tables.plain(sentence)}
             for key in kit.keys
             for sentence, count in mistakes[key.name].most_common(_MISTAKES)
         ],
@@ -198,15 +188,7 @@ def _templates():
 
 def _write(path, template, page):
     text = _templates().get_template(template).render(page)
-    gradebook.replace(path, text.encode("utf-8", "replace"))
-
-
-def _write_table(path, header, rows):
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([gradebook.cell(value) for value in row] for row in rows)
-    gradebook.replace(path, text.getvalue().encode("utf-8-sig", "replace"))
+    tables.replace(path, text.encode("utf-8", "replace"))
 
 
 # Of one submission
@@ -219,11 +201,9 @@ def _title(exercise):
 def _row(score, exercise):
     """One exercise's line in the table."""
     if exercise is None:
-        mark, sentence, printed = "hand", "", ""
-        if score.points is None:
-            sentence = "Will be marked by hand."
-        elif not score.is_manual:
-            sentence = "There is no answer."
+        mark, printed = "hand", ""
+        sentence = "" if score.is_manual else "There is no answer."
+        sentence = "Will be marked by hand." if score.points is None else sentence
     else:
         mark, printed = exercise["status"], _shown(exercise["printed"])
         sentence = _sentence(exercise)
@@ -238,18 +218,16 @@ def _row(score, exercise):
         "points": None if score.points is None else f"{score.points:g}",
         "of": f"{score.of:g}",
         "sentence": sentence,
-        "comment": gradebook.plain(score.comment),
+        "comment": tables.plain(score.comment),
         "printed": printed,
     }
 
 
 def _sentence(exercise):
-    message = gradebook.plain(exercise["message"])[:_SHOWN]
     if exercise["status"] == "right":
         return "Right."
-    if exercise["status"] == "stopped":
-        return message
-    return f"Your {exercise['name']} {message}"
+    message = tables.plain(exercise["message"])[:_SHOWN]
+    return message if exercise["status"] == "stopped" else f"Your {exercise['name']} {message}"
 
 
 def _stopped(record):
@@ -267,9 +245,9 @@ def _short(record, given):
         part = f"{score.exercise}: {score.points:g} of {score.of:g}"
         exercise = said.get(score.exercise)
         if score.comment:
-            part += f", {gradebook.plain(score.comment)}"
+            part += f", {tables.plain(score.comment)}"
         elif exercise and not score.is_manual and exercise["message"]:
-            part += f", {gradebook.plain(exercise['message'])[:300]}"
+            part += f", {tables.plain(exercise['message'])[:300]}"
         parts.append(part if part.endswith((".", "?", "!")) else part + ".")
     return " ".join(" ".join(parts).split())
 
@@ -292,7 +270,7 @@ def _cells(cells):
         colored += len(source)
         shown.append(
             {
-                "title": names.get(cell["kind"], gradebook.plain(cell["id"])[:100]),
+                "title": names.get(cell["kind"], tables.plain(cell["id"])[:100]),
                 "text": source if cell["kind"] == "text" else "",
                 "code": "" if cell["kind"] == "text" else _code(source, colored <= _COLORED),
                 "printed": _shown(cell["printed"]),
@@ -305,7 +283,7 @@ def _cells(cells):
 
 
 def _shown(text):
-    text = gradebook.plain(text[: _SHOWN + 1])
+    text = tables.plain(text[: _SHOWN + 1])
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "\n... (more follows)"
 
 
@@ -320,20 +298,18 @@ def _is_picture(text):
     if len(text) > _PICTURE * 4 / 3:
         return False
     try:
-        head = base64.b64decode(text, validate=True)[:24]
-        signature, width, height = struct.unpack(">16sII", head)
-    except (binascii.Error, ValueError, struct.error):
+        size = png_size(base64.b64decode(text, validate=True))
+    except ValueError:
         return False
-    is_png = signature.startswith(b"\x89PNG\r\n\x1a\n") and signature.endswith(b"IHDR")
-    return is_png and 0 < width * height <= _PIXELS
+    return size is not None and size[0] * size[1] <= _PIXELS
 
 
 # Of a class
 
 
 def _ungraded(student, what, why, mark=""):
-    why = gradebook.plain(why)[:500]
-    return {"student": gradebook.plain(student), "what": what, "why": why, "mark": mark}
+    why = tables.plain(why)[:500]
+    return {"student": tables.plain(student), "what": what, "why": why, "mark": mark}
 
 
 def _kind_of(note):
@@ -361,15 +337,12 @@ def _seconds(values):
 
 def _exercise(key, statuses, points):
     count = sum(statuses.values())
+    shares = {status: 100 * statuses[status] / max(1, count) for status in _STATUSES}
     return {
         "name": key.name,
         "of": key.points,
-        "shares": [
-            (status, f"{100 * statuses[status] / count:.2f}") for status in _STATUSES if count
-        ],
-        "numbers": [
-            f"{100 * statuses[status] / count:.0f} %" if count else "–" for status in _STATUSES
-        ],
+        "shares": [(status, f"{share:.2f}") for status, share in shares.items() if count],
+        "numbers": [f"{share:.0f} %" if count else "–" for share in shares.values()],
         "mean": f"{statistics.mean(points):.1f}" if points else "–",
     }
 

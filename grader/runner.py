@@ -16,11 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
 from coursekit import _workers
-from grader import messages, sandbox
+from grader import ROOT, messages, sandbox
+from grader.pictures import png_size
+
+__all__ = ["Execution", "Failed", "Runner"]
 
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
 _GRACE = 5  # seconds that a submission gets to stop by itself
@@ -32,7 +38,7 @@ _RUN = (
 
 
 @dataclasses.dataclass
-class Run:
+class Execution:
     """What a submission did.
 
     Attributes:
@@ -52,7 +58,7 @@ class Failed(RuntimeError):
     """The grader's own machinery does not work; not the submission's doing."""
 
 
-class Runner:
+class Runner(contextlib.AbstractContextManager):
     """Runs submissions, one after another, with TensorFlow imported once; a context manager.
 
     Args:
@@ -63,20 +69,16 @@ class Runner:
         sandbox.Unavailable: there is no sandbox here.
     """
 
-    def __init__(self, limits=None, *, unsafe=False):
+    def __init__(self, limits: sandbox.Limits | None = None, *, unsafe: bool = False):
         self.limits, self._unsafe = limits or sandbox.Limits(), unsafe
-        self._folder = self._zygote = None
-        self._closed = False
+        self._folder, self._zygote, self._closed = None, None, False
         if not unsafe:
             sandbox.require()
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """End the process that has imported TensorFlow; a `run` that goes on elsewhere fails."""
         self._closed = True
         self._end()
@@ -92,7 +94,9 @@ class Runner:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def run(self, cells, questions, files):
+    def run(
+        self, cells: Sequence[tuple], questions: Sequence[tuple], files: dict[str, bytes]
+    ) -> Execution:
         """Run cells in order, then call functions.
 
         Args:
@@ -101,14 +105,11 @@ class Runner:
                 differentiate by, as for `calls.collect`.
             files: dict from names to bytes, put into the working folder.
 
-        Returns:
-            `Run`.
-
         Raises:
             Failed: no process could be started for it.
         """
         self._start()  # its time is not the submission's
-        run, started = Run(), time.monotonic()
+        run, started = Execution(), time.monotonic()
         while True:
             done = {("function", name) for name in run.answers} | run.stopped.keys()
             job = {
@@ -124,14 +125,12 @@ class Runner:
             run.stopped[at] = why
             if run.seconds >= self.limits.total:
                 why = f"The notebook as a whole took more than {self.limits.total:g} seconds."
-                return dataclasses.replace(
-                    run,
-                    stopped={("function", asked[0]): why for asked in job["questions"]}
-                    | run.stopped,
-                )
+                for name, *_ in job["questions"]:
+                    run.stopped.setdefault(("function", name), why)
+                return run
 
     def _attempt(self, job, run, end):
-        """One process: fills `run`; where it ended, as a key of `Run.stopped`, and why, or ""."""
+        """One process: fills `run`; where it ended, as a key of its `stopped`, and why, or ""."""
         for last in (False, True):
             self._start()
             place = contextlib.nullcontext() if self._unsafe else sandbox.Sandbox(self.limits)
@@ -196,7 +195,7 @@ class Runner:
                             at, deadline = self._begun(header, job, now)
                         else:
                             self._keep(header, arrays, job, run)
-                except (messages.Unreadable, KeyError, TypeError, ValueError):
+                except (messages.Malformed, KeyError, TypeError, ValueError):
                     return at, "It wrote into the grader's pipe, or more than may be handed back."
             why = self._excess(space, now, deadline, end)
             if why:
@@ -205,26 +204,24 @@ class Runner:
     def _begun(self, header, job, now):
         """What has been started, and until when it may take."""
         kind, name = header["what"]
-        if kind == "cell":
-            at, seconds = ("cell", _known(name, job["cells"])[0]), self.limits.cell
-        else:
-            at, seconds = ("function", _known(name, job["questions"])[0]), self.limits.function
-        return at, now + 2 * seconds + _GRACE
+        kind = "cell" if kind == "cell" else "function"
+        at = kind, _known(name, job["cells" if kind == "cell" else "questions"])[0]
+        return at, now + 2 * getattr(self.limits, kind) + _GRACE
 
     def _keep(self, header, arrays, job, run):
-        printed = _text(header["printed"], 3_000)
+        printed = messages.text(header["printed"], 3_000)
         if header["kind"] == "cell":
             place = _known(header["place"], job["cells"])[0]
             run.cells[place] = {
                 "printed": printed,
-                "error": _text(header["error"], 1_000),
-                "pictures": [picture for picture in map(_picture, arrays) if picture],
+                "error": messages.text(header["error"], 1_000),
+                "pictures": [data for data in map(np.ndarray.tobytes, arrays) if _fits(data)],
             }
         else:
             name, _, cases, _ = _known(header["name"], job["questions"])
             given = messages.unpacked(header["answers"], arrays)
             if len(given) != len(cases):
-                raise messages.Unreadable("there must be an answer for each case")
+                raise messages.Malformed("there must be an answer for each case")
             run.answers[name] = given, printed
 
     def _excess(self, space, now, deadline, end):
@@ -250,11 +247,7 @@ class Runner:
         self._channel, theirs = socket.socketpair()
         with theirs, open(Path(self._folder, "errors"), "w+b") as errors:
             self._zygote = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-c", _RUN),
-                    str(Path(__file__).resolve().parents[1]),
-                    str(theirs.fileno()),
-                ],
+                [sys.executable, "-P", "-c", _RUN, str(ROOT), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -294,26 +287,17 @@ def _known(name, asked):
     for one in asked:
         if type(one[0]) is type(name) and one[0] == name:
             return one
-    raise messages.Unreadable("nobody asked for this")
+    raise messages.Malformed("nobody asked for this")
 
 
-def _text(text, most):
-    """Text that can be written to a file."""
-    return str(text)[:most].encode("utf-8", "replace").decode()
-
-
-def _picture(array):
-    """PNG bytes of a size that a page can show, or None."""
-    data = array.tobytes()
-    if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[12:16] != b"IHDR":
-        return None
-    sides = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    return data if max(sides) <= 5_000 else None
+def _fits(data):
+    """Whether it is a PNG of a size that a page can show."""
+    size = png_size(data)
+    return size is not None and max(size) <= 5_000
 
 
 def _status(code):
     number = code - 128 if code > 128 else -code
     with contextlib.suppress(ValueError):
-        if code < 0 or code > 128:
-            return f"by {signal.Signals(number).name}"
+        return f"by {signal.Signals(number).name}"
     return f"exit code {code}"

@@ -24,6 +24,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+__all__ = ["KEPT_OUT", "PERMIT", "Limits", "Sandbox", "Unavailable", "confine", "exposed", "join"]
+__all__ += ["refuse", "require"]
+
 INSTALL = (
     "Install it (Debian, Ubuntu: `sudo apt-get install bubblewrap libseccomp2`; Fedora: `sudo dnf "
     "install bubblewrap libseccomp`) or, on Windows and macOS, grade in a Linux virtual machine "
@@ -64,7 +67,7 @@ class Limits:
     output: int = 64_000_000
 
 
-def require():
+def require() -> None:
     """Raise `Unavailable` unless bubblewrap makes a sandbox here."""
     if sys.platform != "linux" or not shutil.which("bwrap"):
         raise Unavailable(f"Grading needs bubblewrap (`bwrap`), which is not here. {INSTALL}")
@@ -72,13 +75,13 @@ def require():
     Sandbox().close()
 
 
-def exposed(path):
+def exposed(path: str | Path) -> Path | None:
     """The folder that submissions can read and that holds `path`, or None."""
     path = Path(path).resolve()
     return next((folder for folder in _visible() if path.is_relative_to(folder)), None)
 
 
-class Sandbox:
+class Sandbox(contextlib.AbstractContextManager):
     """Bubblewrap's namespaces, kept up by one waiting process; a context manager.
 
     Attributes:
@@ -88,7 +91,7 @@ class Sandbox:
         Unavailable: bubblewrap fails; with what it said.
     """
 
-    def __init__(self, limits=None):
+    def __init__(self, limits: Limits | None = None):
         told, tell = os.pipe()
         try:
             self._bwrap = subprocess.Popen(
@@ -114,41 +117,37 @@ class Sandbox:
             raise Unavailable(f"bubblewrap makes no sandbox here: {said}. {PERMIT}{INSTALL}")
         self.init = json.loads(about)["child-pid"]
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """End every process inside, background ones too."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.init, signal.SIGKILL)
         self._bwrap.kill()
         self._bwrap.communicate()
 
-    def usage(self):
+    def usage(self) -> tuple[int, int]:
         """Memory in bytes and number of threads, of all processes inside."""
         memory = threads = 0
         proc = Path("/proc", str(self.init), "root", "proc")  # as it is inside
-        for process in _listed(proc):
-            if not process.isdigit() or process == "1":
-                continue
+        listed = []
+        with contextlib.suppress(OSError):  # it has ended
+            listed = os.listdir(proc)
+        for process in {*filter(str.isdigit, listed)} - {"1"}:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 status = (proc / process / "status").read_text()
                 fields = dict(line.split(":\t", 1) for line in status.splitlines())
+                sizes = (fields[name].split()[0] for name in ("RssAnon", "RssShmem", "VmPTE"))
                 threads += int(fields["Threads"])
-                memory += 1024 * sum(
-                    int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem", "VmPTE")
-                )
+                memory += 1024 * sum(map(int, sizes))
         return memory, threads
 
 
-def join(init):
+def join(init: int) -> None:
     """Move this process, which must have one thread, and its children to come into a sandbox.
 
-    Args:
-        init: `Sandbox.init`.
+    `init` is `Sandbox.init`.
 
     Raises:
         OSError: the kernel does not permit it.
@@ -178,7 +177,7 @@ def join(init):
         os.close(descriptor)
 
 
-def refuse():
+def refuse() -> None:
     """Refuse this process, and its children to come, the system calls that no exercise needs.
 
     Namespaces leave some doors open: sockets to a virtual machine's host, memory that belongs to
@@ -211,7 +210,7 @@ def refuse():
     library.seccomp_release(program)
 
 
-def confine(limits):
+def confine(limits: Limits) -> None:
     """Set this process's own limits, which its children inherit; none can raise them again."""
     status = Path("/proc/self/status").read_text()
     data = 1024 * int(status.split("VmData:")[1].split()[0])  # TensorFlow reserves some
@@ -273,13 +272,8 @@ def _command(info, size):
     if settings.is_dir():
         binds += ["--tmpfs", str(settings), "--remount-ro", str(settings)]
     return [
-        *(
-            shutil.which("bwrap"),
-            "--unshare-user",
-            "--unshare-all",
-            "--die-with-parent",
-            "--new-session",
-        ),
+        *(shutil.which("bwrap"), "--unshare-user", "--unshare-all"),
+        *("--die-with-parent", "--new-session"),
         *(["--disable-userns"] if "--disable-userns" in _help() else []),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
         # Before the rest, which may lie in it.
@@ -334,10 +328,3 @@ def _visible():
                 "install the course into a virtual environment (`make lab`)."
             )
     return tuple(sorted((path for path in existing if path.exists()), key=lambda p: len(p.parts)))
-
-
-def _listed(folder):
-    try:
-        return os.listdir(folder)
-    except OSError:  # it has ended
-        return []

@@ -31,12 +31,14 @@ from traitlets.config import Config
 from coursekit.checks import calls
 from grader import messages, sandbox
 
-PIPE = 3  # the descriptor through which a submission's process hands back its results
+__all__ = ["main"]
+
+_PIPE = 3  # the descriptor through which a submission's process hands back its results
 _PICTURES, _PICTURE = 30, 400_000  # how many of a submission are kept, and bytes of each
 _PR_SET_PDEATHSIG = 1
 
 
-def main(descriptor):
+def main(descriptor: int) -> None:
     """Fork whenever a job comes through the socket, until it is closed or the grader has ended.
 
     The working folder, which is this process's own, goes with it.
@@ -101,8 +103,8 @@ def _enter(job, pipe):
     pipe = os.dup2(pipe, 100)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
-    os.dup2(pipe, PIPE)
-    os.closerange(PIPE + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.dup2(pipe, _PIPE)
+    os.closerange(_PIPE + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     sandbox.confine(job["limits"])
     if job["init"] is not None:
         sandbox.refuse()
@@ -120,11 +122,11 @@ def _work(job):
             file.write(content)
     notebook = _Notebook(job["limits"])
     for place, source in job["cells"]:
-        messages.send(PIPE, {"kind": "start", "what": ["cell", place]})
+        messages.send(_PIPE, {"kind": "start", "what": ["cell", place]})
         told, pictures = notebook.run(source)
-        messages.send(PIPE, {"kind": "cell", "place": place} | told, pictures)
+        messages.send(_PIPE, {"kind": "cell", "place": place} | told, pictures)
     for name, arguments, cases, differentiable in job["questions"]:
-        messages.send(PIPE, {"kind": "start", "what": ["function", name]})
+        messages.send(_PIPE, {"kind": "start", "what": ["function", name]})
         if name in notebook.namespace:
             given, printed = calls.collect(
                 notebook.namespace[name],
@@ -138,8 +140,8 @@ def _work(job):
             given, printed = [calls.Answer(problem="is not defined.")] * len(cases), ""
         told, arrays = messages.packed(given)
         header = {"kind": "answers", "name": name, "answers": told, "printed": printed}
-        messages.send(PIPE, header, arrays)
-    messages.send(PIPE, {"kind": "done"})
+        messages.send(_PIPE, header, arrays)
+    messages.send(_PIPE, {"kind": "done"})
 
 
 class _Notebook:
@@ -195,13 +197,13 @@ class _Notebook:
             if trace.tb_frame.f_globals is self.namespace:
                 line = f" (line {trace.tb_lineno})"
             trace = trace.tb_next
+        name = type(error).__name__
         if isinstance(error, SyntaxError):
-            line = f" (line {error.lineno})"
-            return f"{type(error).__name__}{line}: {error.msg}"[:500]
+            return f"{name} (line {error.lineno}): {error.msg}"[:500]
         try:
-            return f"{type(error).__name__}{line}: {str(error)[:500]}"
+            return f"{name}{line}: {str(error)[:500]}"
         except Exception:
-            return f"{type(error).__name__}{line}"
+            return f"{name}{line}"
 
 
 class _Hook(DisplayHook):

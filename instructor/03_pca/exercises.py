@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from grader import Exercise, Wrong, clothes
+from grader.exercises import Exercise, Wrong, clothes
 
 
 def images(rng, n, side=7):

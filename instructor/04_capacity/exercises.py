@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 from scipy import special
 
-from grader import Exercise, Wrong, clothes
+from grader.exercises import Exercise, Wrong, clothes
 
 
 def images(rng, n):

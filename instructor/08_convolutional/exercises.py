@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 from numpy.lib.stride_tricks import sliding_window_view
 
-from grader import Exercise, Wrong, clothes
+from grader.exercises import Exercise, Wrong, clothes
 
 
 def images(rng, n, height, width):

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 from scipy import special, stats
 
-from grader import Exercise, Wrong
+from grader.exercises import Exercise, Wrong
 
 
 def single(*arrays):

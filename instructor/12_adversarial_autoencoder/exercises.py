@@ -8,7 +8,7 @@ from scipy import special
 from scipy.spatial.distance import cdist
 
 import coursekit as ck
-from grader import Exercise, Wrong
+from grader.exercises import Exercise, Wrong
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """What is proven of every assignment. A new one needs no new test: it is found in instructor/."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -12,15 +13,14 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from coursekit.checks import calls, diagnosis
-from grader import release
-from grader.exercises import PUBLIC_SEED
-from tests.assignments import sources
-from tests.assignments.sources import FOLDERS, ROOT
+from coursekit.checks import CheckFailed, calls, diagnosis
+from grader import ROOT, release
+from grader.exercises import PUBLIC_SEED, source_folders, student_folder
+from tools.assignments import REGION, answers, blanked, definitions, notebook
 
 SEEDS = (PUBLIC_SEED, 1, 2)
-RELEASED = ROOT / "notebooks" / "assignments"
-EXERCISES = [(folder, exercise) for folder in FOLDERS for exercise in sources.definitions(folder)]
+FOLDERS = source_folders()
+EXERCISES = [(folder, exercise) for folder in FOLDERS for exercise in definitions(folder)]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -61,7 +61,7 @@ def test_there_are_assignments():
 
 
 def test_an_assignment_has_three_to_five_exercises(folder):
-    names = [exercise.name for exercise in sources.definitions(folder)]
+    names = [exercise.name for exercise in definitions(folder)]
     assert 3 <= len(names) <= 5
     assert len(set(names)) == len(names)
 
@@ -189,14 +189,14 @@ def test_numpy_where_a_gradient_is_needed_is_noticed(exercise, keys):
 
 
 def test_cells_and_definitions_agree(folder):
-    cells = {cell.id: cell for cell in sources.notebook(folder).cells}
+    cells = {cell.id: cell for cell in notebook(folder).cells}
     graded = [id for id, cell in cells.items() if cell.metadata.get("nbgrader", {}).get("grade")]
-    assert graded == [sources.cell_id(ex) + "-check" for ex in sources.definitions(folder)]
-    for exercise in sources.definitions(folder):
-        answer = cells[sources.cell_id(exercise)]
-        check = cells[sources.cell_id(exercise) + "-check"]
+    assert graded == [ex.check_id for ex in definitions(folder)]
+    for exercise in definitions(folder):
+        answer = cells[exercise.cell_id]
+        check = cells[exercise.check_id]
         assert answer.metadata.nbgrader.solution
-        assert len(sources.REGION.findall(answer.source)) == 1
+        assert len(REGION.findall(answer.source)) == 1
         assert check.metadata.nbgrader.points == exercise.points
         assert check.source.startswith(f'ck.check("{exercise.name}", ')
     for cell in cells.values():
@@ -212,9 +212,7 @@ def test_cells_and_definitions_agree(folder):
 
 def test_there_is_one_written_question_with_a_mark_scheme(folder):
     (task,) = (
-        cell
-        for cell in sources.notebook(folder).cells
-        if cell.metadata.get("nbgrader", {}).get("task")
+        cell for cell in notebook(folder).cells if cell.metadata.get("nbgrader", {}).get("task")
     )
     assert task.id == "written"
     assert task.metadata.nbgrader.points > 0
@@ -223,22 +221,46 @@ def test_there_is_one_written_question_with_a_mark_scheme(folder):
 
 @pytest.fixture
 def beside_checks(folder, monkeypatch):
-    monkeypatch.chdir(RELEASED / folder.name)
+    monkeypatch.chdir(student_folder(folder.name))
+
+
+def sentences(folder, blank=()):
+    """{exercise's name: what its check says, "" if it passes}, with some answers blanked.
+
+    Everything but pictures ("look" cells) is run, as `nbgrader` does: on after an error. The
+    working directory must hold checks.npz.
+    """
+    said, namespace = {}, {}
+    blank = {exercise.cell_id for exercise in definitions(folder) if exercise.name in blank}
+    checks = {exercise.check_id: exercise.name for exercise in definitions(folder)}
+    for cell in notebook(folder).cells:
+        if cell.cell_type != "code" or cell.id.startswith("look"):
+            continue
+        source = blanked(cell.source) if cell.id in blank else cell.source
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                exec(compile(source, f"<{cell.id}>", "exec"), namespace)
+                failed = ""
+            except CheckFailed as error:
+                failed = str(error)
+        if cell.id in checks:
+            said[checks[cell.id]] = failed
+    return said
 
 
 def test_solutions_pass_and_every_blank_fails_its_check(folder, beside_checks):
     """No solution depends on another's, so exactly the blanked one's check fails."""
-    names = [exercise.name for exercise in sources.definitions(folder)]
-    assert sources.sentences(folder) == dict.fromkeys(names, "")
+    names = [exercise.name for exercise in definitions(folder)]
+    assert sentences(folder) == dict.fromkeys(names, "")
     for name in names:
-        said = sources.sentences(folder, blank=[name])
+        said = sentences(folder, blank=[name])
         assert {other for other, sentence in said.items() if sentence} == {name}
         assert "is not written yet" in said[name]
 
 
 def test_a_check_answers_within_a_second(folder, beside_checks):
     namespace = {}
-    for cell in sources.notebook(folder).cells:
+    for cell in notebook(folder).cells:
         if cell.cell_type == "code" and not cell.id.startswith("look"):
             started = time.perf_counter()
             exec(cell.source, namespace)
@@ -248,13 +270,13 @@ def test_a_check_answers_within_a_second(folder, beside_checks):
 
 @pytest.mark.slow
 def test_the_whole_notebook_takes_at_most_20_seconds_and_is_quiet(folder):
-    notebook = nbformat.read(folder / f"{folder.name}.ipynb", as_version=4)
+    fresh = nbformat.read(folder / f"{folder.name}.ipynb", as_version=4)
     started = time.monotonic()
     NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        fresh, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
     assert time.monotonic() - started < 20
-    for cell in notebook.cells:
+    for cell in fresh.cells:
         for output in cell.get("outputs", ()):
             assert output.get("name") != "stderr", f"{cell.id}: {output.text}"
         if cell.id.endswith("-check"):
@@ -271,11 +293,11 @@ def made():
 
 
 def test_the_committed_student_version_is_the_one_that_is_made(folder, made):
-    assert {path.name for path in (RELEASED / folder.name).iterdir() if path.is_file()} == set(
+    assert {path.name for path in (student_folder(folder.name)).iterdir() if path.is_file()} == set(
         made[folder]
     )
     for name, content in made[folder].items():
-        assert (RELEASED / folder.name / name).read_bytes() == content, (
+        assert (student_folder(folder.name) / name).read_bytes() == content, (
             f"notebooks/assignments/{folder.name}/{name} is not up to date: run `make release`"
         )
 
@@ -295,10 +317,10 @@ def test_making_it_again_gives_the_same_bytes(folder, made, tmp_path):
 def test_the_student_version_has_stubs_and_goes_on_after_errors(folder, made):
     student = nbformat.reads(made[folder][f"{folder.name}.ipynb"].decode(), as_version=4)
     cells = {cell.id: cell for cell in student.cells}
-    assert list(cells) == [cell.id for cell in sources.notebook(folder).cells]
-    for name, source in sources.solutions(folder).items():
-        assert cells[name.replace("_", "-")].source == sources.blanked(source)
-        check = cells[name.replace("_", "-") + "-check"]
+    assert list(cells) == [cell.id for cell in notebook(folder).cells]
+    for exercise in definitions(folder):
+        assert cells[exercise.cell_id].source == blanked(answers(folder)[exercise.name])
+        check = cells[exercise.check_id]
         assert check.metadata.tags == ["raises-exception"]
         assert check.metadata.editable is False
     assert "tags" not in cells["setup"].metadata
@@ -325,7 +347,7 @@ def test_links_in_the_student_version_lead_somewhere(folder, made):
     for cell in student.cells:
         if cell.cell_type == "markdown":
             for target in re.findall(r"\]\((?!https?:|#)([^)#]+\.ipynb)", cell.source):
-                assert (RELEASED / folder.name / target).exists(), f"{cell.id}: {target}"
+                assert (student_folder(folder.name) / target).exists(), f"{cell.id}: {target}"
 
 
 def squeezed(text):
@@ -334,10 +356,10 @@ def squeezed(text):
 
 def secrets(folder):
     """Lines of solutions and mark schemes that nobody would write by chance."""
-    for source in sources.solutions(folder).values():
-        for _, body in sources.REGION.findall(source):
+    for source in answers(folder).values():
+        for _, body in REGION.findall(source):
             yield from body.split("\n")
-    for cell in sources.notebook(folder).cells:
+    for cell in notebook(folder).cells:
         if cell.metadata.get("nbgrader", {}).get("task"):
             scheme = cell.source.split("### BEGIN MARK SCHEME")[1].split("### END")[0]
             yield from re.split(r"(?<=\.) ", scheme)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import coursekit as ck
-from grader import clothes
+from grader.exercises import clothes
 
 
 @pytest.mark.parametrize("side", [1, 4, 28])

@@ -4,9 +4,11 @@ import base64
 import io
 import json
 import types
-from pathlib import Path
 
 from PIL import Image
+
+from grader.exercises import student_folder
+from grader.notebooks import cell_id
 
 ASSIGNMENT = "09_variational"
 NAMES = (
@@ -17,12 +19,11 @@ NAMES = (
     "running_bound",
 )
 POINTS = dict(zip(NAMES, (4, 4, 5, 4, 3), strict=True))
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def kit():
     """What reports and gradebook use of a `marks.Kit`."""
-    folder = ROOT / "notebooks" / "assignments" / ASSIGNMENT
+    folder = student_folder(ASSIGNMENT)
     return types.SimpleNamespace(
         assignment=ASSIGNMENT,
         notebook=(folder / f"{ASSIGNMENT}.ipynb").read_bytes(),
@@ -78,8 +79,7 @@ def record(student="anna", exercises=None, written="Because.", **more):
         "exercises": [exercises.get(name, right(name)) for name in NAMES],
         "written": {"answer": written, "of": 4},
         "cells": [
-            cell("answer", f"def {name}(x):\n    return x", id=name.replace("_", "-"))
-            for name in NAMES
+            cell("answer", f"def {name}(x):\n    return x", id=cell_id(name)) for name in NAMES
         ],
         **more,
     }

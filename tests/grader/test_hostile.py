@@ -1,4 +1,8 @@
-"""Every attack at once, honest submissions among them: who gets what, and what is left behind."""
+"""Every attack, honest submissions among them: who gets what, and what is left behind.
+
+`pytest tests/grader -k fork_bomb` grades those attacks alone, `-k "fork_bomb or left"` looks for
+processes that they leave, too.
+"""
 
 import compileall
 import contextlib
@@ -17,17 +21,16 @@ import numpy as np
 import pytest
 
 import coursekit
-from grader import batch, marks, sandbox
-from tests.assignments import sources
-from tests.grader import honest, hostile, submissions
-from tests.grader.sheet import released
+from grader import ROOT, batch, exercises, marks, sandbox
+from tests.grader.hostile import KINDS
+from tools import honest, submissions
+from tools.assignments import released
 
 pytestmark = pytest.mark.slow
 
-SOURCE = sources.ROOT / "instructor" / "05_sparse"
-RELEASED = sources.ROOT / "notebooks" / "assignments" / "05_sparse"
+SOURCE = exercises.source_folder("05_sparse")
+RELEASED = exercises.student_folder("05_sparse")
 LIMITS = sandbox.Limits(cell=2, function=2, total=40)
-HONEST = 20
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -86,9 +89,16 @@ def descendants():
     return found - {os.getpid()}
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    """The inbox of 20 honest submissions and all kinds of attacks, graded."""
+def selected(session):
+    """The kinds of attacks whose own test is to run; all, if only tests of the whole class are."""
+    named = [item.callspec.params for item in session.items if hasattr(item, "callspec")]
+    return [given["kind"] for given in named if given.get("kind") in KINDS] or list(KINDS)
+
+
+@pytest.fixture(scope="session")
+def graded(request, tmp_path_factory):
+    """The inbox of the selected attacks and 20 honest submissions (one, beside a few), graded."""
+    kinds = selected(request.session)
     top = tmp_path_factory.mktemp("class")
     try:
         sandbox.require()
@@ -97,10 +107,14 @@ def graded(tmp_path_factory):
     listener = Listener(tmp_path_factory.mktemp("listener"))
     assert listener.reachable()
     places = submissions.decoys(top, SOURCE, listener)
-    handed_in = submissions.write(SOURCE, places, honest_ones=HONEST)
+    attacks = {kind: KINDS[kind] for kind in kinds}
+    honest_ones = 20 if len(attacks) == len(KINDS) else 1
+    handed_in = submissions.write(SOURCE, places, attacks, honest_ones)
     untouched = [places.inbox, places.canary, places.gradebook, SOURCE, RELEASED]
-    untouched += [Path(coursekit.__file__).parent, sources.ROOT / "data"]
-    compileall.compile_dir(Path(coursekit.__file__).parent, quiet=1)  # before others do
+    packages = [Path(coursekit.__file__).parent, Path(batch.__file__).parent]
+    untouched += [*packages, ROOT / "data"]
+    for package in packages:
+        compileall.compile_dir(package, quiet=1)  # before others do
     before = submissions.fingerprint(*untouched)
     around = submissions.surroundings(places)
     with pytest.MonkeyPatch.context() as patch:
@@ -109,7 +123,7 @@ def graded(tmp_path_factory):
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         running = descendants()
         try:
-            kit = marks.kit(SOURCE, RELEASED, limits=LIMITS)
+            kit = marks.load_kit(SOURCE, RELEASED, limits=LIMITS)
             outcome = batch.grade(kit, places.inbox, places.out, jobs=2)
             for _ in range(50):  # the kernel takes a moment to end what was killed
                 left = descendants() - running
@@ -140,11 +154,22 @@ def difference(before, after):
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
-def test_everyone_gets_what_they_deserve(graded):
+def violations(graded, kind):
+    handed_in = [one for one in graded["submissions"] if one.kind == kind]
+    assert handed_in
     asides = {row["student"]: row["reason"] for row in graded["rows"]}
-    points = submissions.points(SOURCE)
-    wrong = submissions.violations(graded["submissions"], graded["records"], asides, points)
-    assert not wrong, "\n".join(wrong)
+    records = {one.student: graded["records"].get(one.student) for one in handed_in}
+    return submissions.violations(handed_in, records, asides, submissions.points(SOURCE))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_attack_earns_what_it_deserves_and_reaches_nothing(graded, kind):
+    assert not violations(graded, kind)
+
+
+def test_the_honest_get_their_points(graded):
+    assert not violations(graded, "")
+    assert set(graded["records"]) <= {one.student for one in graded["submissions"]}
 
 
 def test_every_submission_is_finished(graded):
@@ -218,13 +243,14 @@ def test_pages_run_and_load_nothing(graded):
         assert not re.search(r"[\ud800-\udfff\x00]", text), path.name
         assert len(text) < 10_000_000, path.name
     # The attacks are there to be read.
-    assert any("&lt;script&gt;alert(1)" in path.read_text(encoding="utf-8") for path in pages)
+    if "markup_in_an_error" in {one.kind for one in graded["submissions"]}:
+        page = graded["out"] / "feedback" / "markup-in-an-error.html"
+        assert "&lt;script&gt;alert(1)" in page.read_text(encoding="utf-8")
 
 
-def test_there_are_at_least_forty_kinds_each_with_a_purpose():
-    assert len(hostile.KINDS) >= 40
-    purposes = [write.__doc__ for write, _ in hostile.KINDS.values()]
-    assert len(set(purposes)) == len(purposes)
+def test_every_kind_has_a_purpose_of_its_own():
+    assert len(KINDS) >= 192
+    assert len({attack.write.__doc__ for attack in KINDS.values()}) == len(KINDS)
 
 
 def test_the_honest_are_varied():
@@ -238,13 +264,13 @@ def test_the_honest_are_varied():
 
 
 def test_the_same_seed_gives_the_same_inbox(tmp_path):
-    names = ["equal_to_everything", "zip_with_a_link"]
+    attacks = {name: KINDS[name] for name in ("equal_to_everything", "zip_with_a_link")}
     for name in ("a", "b"):
         places = submissions.Places(inbox=str(tmp_path / name), peer="x/Peer Gynt.ipynb")
-        submissions.write(SOURCE, places, names, honest_ones=5)
+        submissions.write(SOURCE, places, attacks, honest_ones=5)
     ones = submissions.fingerprint(tmp_path / "a")
     others = submissions.fingerprint(tmp_path / "b")
-    assert len(ones) == 1 + 5 + len(names)
+    assert len(ones) == 1 + 5 + len(attacks)
     for path, content in ones.items():
         if not path.endswith(("equal-to-everything.ipynb", ".zip")):  # these name places
             assert others[path.replace(f"{tmp_path}/a", f"{tmp_path}/b")] == content

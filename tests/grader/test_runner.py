@@ -1,5 +1,6 @@
 """What a submission can do in the sandbox, and what it cannot."""
 
+import ast
 import contextlib
 import os
 import socket
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader import runner, sandbox
+import coursekit
+from grader import ROOT, runner, sandbox
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 DOUBLE = "def double(x):\n    return 2 * x"
@@ -77,10 +79,16 @@ def test_submissions_know_nothing_of_each_other(sandboxed):
 
 
 def test_nothing_of_the_instructor_is_to_be_seen(sandboxed, tmp_path):
-    root = Path(sandbox.__file__).resolve().parents[1]
-    seen = printed(sandboxed, f"import os; os.listdir({str(root)!r})")
-    assert "instructor" not in seen
-    assert "tests" not in seen
+    # Of the checkout the course's package and data alone, and Python's environment if it is there.
+    seen = ast.literal_eval(printed(sandboxed, f"import os; os.listdir({str(ROOT)!r})"))
+    assert {"coursekit", "data"} <= set(seen) <= {"coursekit", "data", ".venv"}
+    # And of the grader what was imported to start with, without its source.
+    loaded = "import sys; sorted(name for name in sys.modules if name.startswith('grader'))"
+    modules = ["grader", "grader.messages", "grader.sandbox", "grader.zygote"]
+    assert ast.literal_eval(printed(sandboxed, loaded)) == modules
+    assert "No module named" in printed(sandboxed, "import grader.exercises")
+    source = "import inspect, sys; inspect.getsource(sys.modules['grader.zygote'])"
+    assert "OSError" in printed(sandboxed, source)
     assert printed(sandboxed, "import os; os.path.exists('/etc/passwd')") == "False"
     assert printed(sandboxed, f"import os; os.path.exists({str(tmp_path)!r})") == "False"
     # Nor the environment that the grader was started with.
@@ -91,7 +99,7 @@ def test_nothing_of_the_instructor_is_to_be_seen(sandboxed, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "folder", [Path(sandbox.__file__).parent, Path(np.__file__).parent, "/", "/dev", "/usr"]
+    "folder", [Path(coursekit.__file__).parent, Path(np.__file__).parent, "/", "/dev", "/usr"]
 )
 def test_nothing_can_be_written_but_in_its_own_folder(sandboxed, folder):
     said = printed(sandboxed, f"open({str(Path(folder, 'written'))!r}, 'w')")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.assignments import sources
-from tests.grader.sheet import Expectation, Sheet, solutions
+from tools.assignments import definitions, solutions
+from tools.sheets import Expectation, Sheet
 
 GIVEN = ("Anna", "Zoë", "Łukasz", "José", "Søren", "Мария", "李", "Jean-Luc", "Ngozi", "D'Arcy")
 FAMILY = ("Müller", "O'Brien", "García", "王", "Иванова", "van_der_Berg", "Øster", "Okafor")
@@ -67,7 +67,7 @@ def as_answer(folder, name, function):
     else:
         body.append(ast.unparse(node))
         call = node.name
-    arguments = next(e for e in sources.definitions(folder) if e.name == name).arguments
+    arguments = next(e for e in definitions(folder) if e.name == name).arguments
     given = ", ".join(arguments)
     body.append(f"return {call}({given})")
     return f"def {name}({given}):\n" + textwrap.indent("\n".join(body), "    ") + "\n"
@@ -256,7 +256,7 @@ def submission(folder, student, places, rng, remark):
     sheet = Sheet(folder, student, places).own(remark)
     right, zero, says = set(), set(), {}
     ways, shares = zip(*WAYS, strict=True)
-    for exercise in sources.definitions(folder):
+    for exercise in definitions(folder):
         way = ways[rng.choice(len(ways), p=np.array(shares) / sum(shares))]
         share, sentence = way(sheet, exercise, rng)
         (right if share else zero).add(exercise.name)

@@ -5,11 +5,11 @@ import dataclasses
 import functools
 import json
 import os
-import re
 import textwrap
 
-from tests.assignments import sources
-from tests.assignments.sources import ROOT
+from grader import ROOT
+from grader.notebooks import cell_id, check_id
+from tools import assignments
 
 ALL, FIRST, REST = "all", "first", "rest"
 
@@ -97,25 +97,11 @@ class Folder:
 
 
 @functools.cache
-def released(folder):
-    """The student version's bytes."""
-    path = ROOT / "notebooks" / "assignments" / folder.name / f"{folder.name}.ipynb"
-    return path.read_bytes()
-
-
-@functools.cache
-def solutions(folder):
-    """{exercise's name: a right answer cell as a student would have written it}."""
-    marks = re.compile(r"^[ ]*### (?:BEGIN|END) SOLUTION\n?", re.M)
-    return {name: marks.sub("", text) for name, text in sources.solutions(folder).items()}
-
-
-@functools.cache
 def signatures(folder):
     """{exercise's name: the line `def name(arguments):`}."""
     return {
         exercise.name: f"def {exercise.name}({', '.join(exercise.arguments)}):"
-        for exercise in sources.definitions(folder)
+        for exercise in assignments.definitions(folder)
     }
 
 
@@ -128,8 +114,8 @@ class Sheet:
     def __init__(self, folder, student, places=None):
         self.folder, self.student = folder, student
         self.places = places or Places(source=str(folder))
-        self.notebook = json.loads(released(folder))
-        self.names = tuple(solutions(folder))
+        self.notebook = json.loads(assignments.released(folder))
+        self.names = tuple(assignments.solutions(folder))
         self.first, self.rest = self.names[0], self.names[1:]
 
     @property
@@ -147,10 +133,10 @@ class Sheet:
         return self.cells[self.index(id)]
 
     def answer_cell(self, name):
-        return self.cell(name.replace("_", "-"))
+        return self.cell(cell_id(name))
 
     def check_cell(self, name):
-        return self.cell(name.replace("_", "-") + "-check")
+        return self.cell(check_id(name))
 
     def signature(self, name):
         return signatures(self.folder)[name]
@@ -166,7 +152,7 @@ class Sheet:
     def solve(self, *names):
         """Write right answers, to all exercises if none is named."""
         for name in names or self.names:
-            self.answer(name, solutions(self.folder)[name])
+            self.answer(name, assignments.solutions(self.folder)[name])
         return self
 
     def own(self, source, before=None, kind="code"):

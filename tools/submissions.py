@@ -5,15 +5,49 @@ import hashlib
 import os
 import re
 import site
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tests.assignments import sources
-from tests.grader import honest, hostile
-from tests.grader.sheet import NOT_SHUT_IN, Expectation, Folder, Link, Pipe, Places, Sheet
+from tools import assignments, honest
+from tools.sheets import (
+    ALL,
+    FIRST,
+    NOT_SHUT_IN,
+    REST,
+    Expectation,
+    Folder,
+    Link,
+    Pipe,
+    Places,
+    Sheet,
+)
+
+__all__ = ["Attack", "Submission", "decoys", "fingerprint", "names", "points", "secret"]
+__all__ += ["shown", "surroundings", "violations", "write"]
 
 SECRET = re.compile(r"canary-[0-9a-f]{16}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """A kind of hostile submission.
+
+    Attributes:
+        write: of a blank `Sheet`: writes the attack into it, or returns what is handed in, the
+            bytes of a notebook or a dict from what follows the student's name to what is written.
+        sets: {a set of `Expectation`: which exercises, ALL, FIRST or REST}.
+    """
+
+    write: Callable[[Sheet], bytes | dict | None]
+    sets: dict[str, str]
+
+    def expected(self, sheet: Sheet) -> Expectation:
+        """What must come of it on this sheet's assignment."""
+        chosen = {ALL: sheet.names, FIRST: sheet.names[:1], REST: sheet.rest}
+        return Expectation(**{key: frozenset(chosen[which]) for key, which in self.sets.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +59,25 @@ class Submission:
     kind: str = ""
 
 
-def names(name):
-    """A kind's student."""
-    return name.replace("_", "-")
+def names(kind: str) -> str:
+    """An attack's student."""
+    return kind.replace("_", "-")
 
 
-def write(folder, places, kinds=None, honest_ones=20, seed=0):
+def write(
+    folder: Path,
+    places: Places,
+    attacks: Mapping[str, Attack] | None = None,
+    honest_ones: int = 20,
+    seed: int = 0,
+) -> list[Submission]:
     """Write an inbox for the assignment in `folder`.
 
     Args:
         folder: the source folder, instructor/NN_topic.
         places: `Places`; `places.inbox` is written to. An honest submission goes to `places.peer`,
             which must lie there too.
-        kinds: names of attacks; all, if None.
+        attacks: {name: `Attack`} of the hostile ones.
         honest_ones: how many honest submissions.
         seed: of the honest ones.
 
@@ -52,20 +92,20 @@ def write(folder, places, kinds=None, honest_ones=20, seed=0):
             student = Path(places.peer).stem
         mark = f"# {secret(places, student)}\n" * 20  # who has read it has this to show
         sheet, expected = honest.submission(folder, student, places, rng, mark)
-        put(inbox, student, {".ipynb": sheet.content()})
+        _put(inbox, student, {".ipynb": sheet.content()})
         written.append(Submission(student, expected))
-    for name in hostile.KINDS if kinds is None else kinds:
+    for name, attack in (attacks or {}).items():
         sheet = Sheet(folder, names(name), places)
-        expected = hostile.expectation(sheet, name)
-        content = hostile.KINDS[name][0](sheet)
+        expected = attack.expected(sheet)
+        content = attack.write(sheet)
         if not isinstance(content, dict):
             content = {".ipynb": sheet.content() if content is None else content}
-        put(inbox, sheet.student, content)
+        _put(inbox, sheet.student, content)
         written.append(Submission(sheet.student, expected, name))
     return written
 
 
-def put(inbox, student, content):
+def _put(inbox, student, content):
     """Write one submission: a dict from what follows the student's name to what is written."""
     for ending, what in content.items():
         path = Path(f"{inbox}/{student}{ending}")
@@ -80,12 +120,17 @@ def put(inbox, student, content):
             path.write_bytes(what)
 
 
-def secret(places, name):
+def secret(places: Places, name: str) -> str:
     """A text that nobody may find who has not been told; the same for the same places."""
     return "canary-" + hashlib.sha256(f"{places.canary} {name}".encode()).hexdigest()[:16]
 
 
-def violations(submissions, records, asides, points):
+def violations(
+    submissions: Iterable[Submission],
+    records: dict[str, dict],
+    asides: dict[str, str],
+    points: dict[str, int],
+) -> list[str]:
     """What grading did wrong, as a list of sentences.
 
     Args:
@@ -112,7 +157,7 @@ def violations(submissions, records, asides, points):
     return found + [f"a record of nobody: {student!r}" for student in sorted(strangers)]
 
 
-def shown(text):
+def shown(text: str) -> str:
     """A text as it may be printed: what is not printable is replaced."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -158,7 +203,7 @@ def _leaks(record):
                 yield f"printed {line[:200]!r}"
 
 
-def fingerprint(*tops):
+def fingerprint(*tops: str | Path) -> dict[str, tuple[int, str]]:
     """{path: hash of content, or a link's target} of all below some folders, for comparing."""
     found = {}
     for top in map(Path, tops):
@@ -174,12 +219,12 @@ def fingerprint(*tops):
     return found
 
 
-def points(folder):
+def points(folder: Path) -> dict[str, int]:
     """{exercise: points} of an assignment."""
-    return {exercise.name: exercise.points for exercise in sources.definitions(folder)}
+    return {exercise.name: exercise.points for exercise in assignments.definitions(folder)}
 
 
-def decoys(top, source, listener=None):
+def decoys(top: str | Path, source: Path, listener: Any = None) -> Places:
     """`Places` below a folder, with what a grader would have lying there: a gradebook, say.
 
     `listener` has the `port`, `path` and `abstract` name of what attackers may try to reach.
@@ -205,7 +250,7 @@ def decoys(top, source, listener=None):
     return places
 
 
-def surroundings(places):
+def surroundings(places: Places) -> dict[str, int | bool]:
     """{path: kind} of the places outside where attacks plant something, without what is in them."""
     tops = [*site.getsitepackages(), site.getusersitepackages(), Path.home(), places.repository]
     tops += [Path.home() / name for name in (".keras", ".config/matplotlib", ".ipython")]
