@@ -71,7 +71,7 @@ check: $(VENV)/.test
 	$(PYTEST) tests/unit tests/notebooks -m "not slow"
 
 execute: $(VENV)/.test
-	$(BIN)/python -m tests.notebooks.execute $(NB)
+	$(BIN)/python -m tools.execute $(NB)
 
 release: $(VENV)/.test
 	$(BIN)/python -m grader.release
