@@ -47,7 +47,8 @@ def main() -> None:
         pip = [python, "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", *requirements(project)], check=True)
         frozen = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
-    file.write_text(updated(file.read_text(encoding="utf-8"), frozen), encoding="utf-8")
+    text = updated(file.read_text(encoding="utf-8"), frozen)
+    file.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def new_lecture(name: str, title: str, root: Path = ROOT) -> Path:
         taken = path.stem.split("_", 1)
         for what, mine, other in zip(("number", "topic"), (number, topic), taken, strict=True):
             if mine == other:
-                raise ValueError(f"the {what} {mine} is taken: {path.relative_to(root)} exists")
+                raise ValueError(f"the {what} {mine} is taken: {path.relative_to(root).as_posix()} exists")
     picture = f'<img src="images/{name}.png" width="150" alt="TODO">'
     tables = [
         (root / "notebooks" / "README.md", r"\| <img [^|]*\| \[(\d\d) · ",
@@ -51,7 +51,7 @@ def new_lecture(name: str, title: str, root: Path = ROOT) -> Path:
     nbformat.write(lecture, notebook)
     _draw_placeholder(number).save(root / "notebooks" / "images" / f"{name}.png")
     for page, text in pages.items():
-        page.write_text(text, encoding="utf-8")
+        page.write_text(text, encoding="utf-8", newline="\n")
     return notebook
 
 

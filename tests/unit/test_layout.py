@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_lint_imports_notices(tmp_path, file, line, broken):
         module.write("\nfrom coursekit import losses\n")  # alone allowed: the same floor
     with (tmp_path / file).open("a") as module:
         module.write(f"\n{line}\n")
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    command = [Path(sysconfig.get_path("scripts"), "lint-imports"), "--no-cache"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stderr
     assert re.search(rf"{broken}\s+BROKEN", done.stdout), done.stdout
