@@ -34,7 +34,7 @@ def new_lecture(name: str, title: str, root: Path = ROOT) -> Path:
         taken = path.stem.split("_", 1)
         for what, mine, other in zip(("number", "topic"), (number, topic), taken, strict=True):
             if mine == other:
-                raise ValueError(f"the {what} {mine} is taken: {path.relative_to(root).as_posix()} exists")
+                raise ValueError(f"the {what} {mine} is taken: notebooks/{path.name} exists")
     picture = f'<img src="images/{name}.png" width="150" alt="TODO">'
     tables = [
         (root / "notebooks" / "README.md", r"\| <img [^|]*\| \[(\d\d) · ",

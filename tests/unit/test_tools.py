@@ -9,8 +9,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from packaging.requirements import Requirement
+from PIL import Image
 
 from tools import constraints
+from tools.index_picture import index_picture
 from tools.new_lecture import new_lecture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,10 +107,26 @@ def test_the_skeleton_is_a_lecture_once_it_is_executed_and_written(tmp_path):
     unwritten = run(*test)
     assert unwritten.returncode == 1
     assert "2 failed" in unwritten.stdout, unwritten.stdout  # the lecture's and the index' marks
+    pictured = run("tools.index_picture", lecture, "picture")
+    assert pictured.returncode == 0, pictured.stderr
     for page in (lecture, index):
         page.write_text(page.read_text(encoding="utf-8").replace("TODO", "x"), encoding="utf-8")
     written = run(*test)
     assert written.returncode == 0, written.stdout
+
+
+def test_a_picture_of_the_index_comes_from_a_saved_figure(tmp_path):
+    (tmp_path / "images").mkdir()
+    lecture = shutil.copy(ROOT / "notebooks" / "09_variational_autoencoder.ipynb", tmp_path)
+    path = index_picture(Path(lecture), "manifold")
+    assert path == tmp_path / "images" / "09_variational_autoencoder.png"
+    assert path.stat().st_size <= 30_000
+    with Image.open(path) as picture:
+        assert (picture.format, picture.width) == ("PNG", 300)
+    with pytest.raises(ValueError, match="has no cell 'nowhere'; it has title, setup"):
+        index_picture(Path(lecture), "nowhere")
+    with pytest.raises(ValueError, match="the cell 'setup' of .* has no saved figure"):
+        index_picture(Path(lecture), "setup")
 
 
 def test_constraints_come_from_everything_but_the_gpu_extra():
