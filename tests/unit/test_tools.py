@@ -125,7 +125,7 @@ def test_a_picture_of_the_index_comes_from_a_saved_figure(tmp_path):
         assert (picture.format, picture.width) == ("PNG", 300)
     with pytest.raises(ValueError, match="has no cell 'nowhere'; it has title, setup"):
         index_picture(Path(lecture), "nowhere")
-    with pytest.raises(ValueError, match="the cell 'setup' of .* has no saved figure"):
+    with pytest.raises(ValueError, match=r"the cell 'setup' of .* has no saved figure"):
         index_picture(Path(lecture), "setup")
 
 
