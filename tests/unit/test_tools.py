@@ -14,6 +14,7 @@ from PIL import Image
 from tools import constraints
 from tools.index_picture import index_picture
 from tools.new_lecture import new_lecture
+from tools.notebook_text import notebook_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,6 +128,15 @@ def test_a_picture_of_the_index_comes_from_a_saved_figure(tmp_path):
         index_picture(Path(lecture), "nowhere")
     with pytest.raises(ValueError, match=r"the cell 'setup' of .* has no saved figure"):
         index_picture(Path(lecture), "setup")
+
+
+def test_a_notebook_as_text_has_all_sources_and_no_output():
+    path = ROOT / "notebooks" / "00_start_here.ipynb"
+    text = notebook_text(path)
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert f"%% {cell.id} [{cell.cell_type}]\n{cell.source}\n\n" in text
+    assert len(text) < path.stat().st_size / 3
+    assert "image/png" not in text
 
 
 def test_constraints_come_from_everything_but_the_gpu_extra():
