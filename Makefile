@@ -11,7 +11,8 @@ LAB_OPTIONS ?=
 # Processes that tests and notebooks run in; a notebook takes up to 2 GB of memory.
 JOBS ?= 2
 # A notebook's cells stay together and in order; tests go to whichever process is free.
-NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --nbval-lax --nbval-current-env
+NBVAL = $(BIN)/python -m pytest -p tests.conftest -n $(JOBS) --dist loadscope --nbval-lax \
+	--nbval-current-env
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 # JAX compiles thousands of small functions in the tests, for a few numbers each.
 JAX = KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1
@@ -27,26 +28,38 @@ ifneq ($(HOME_IS_WRITABLE),yes)
 export HOME := $(abspath $(VENV))/home
 endif
 
-.PHONY: help lab test check execute release check-assignments unit notebooks \
+.PHONY: help lab test lint check execute release constraints check-assignments unit notebooks \
 	grading browser chromium bubblewrap
 
 help:
-	@echo "make lab      open the course in JupyterLab (the first time: install it into $(VENV))"
-	@echo "make test     run every test and every notebook"
-	@echo "make check    lint and the fast tests, on TensorFlow: 60 to 90 seconds on two cores"
-	@echo "make execute NB='notebooks/02*.ipynb'   re-run notebooks and save them clean"
-	@echo "make release  make the assignments' student versions, and a zip of each in dist/assignments"
-	@echo "make check-assignments   prove every assignment: solutions, mistakes, student versions"
-	@echo "make grading  test the grader, with hostile submissions in its sandbox: 5 minutes"
+	@echo "make lab      open the course in JupyterLab (installs it into $(VENV) the first time)"
+	@echo "make check    lint and run the fast tests on TensorFlow: 60 to 90 seconds on two cores"
+	@echo "make test     run everything: lint, all tests, every notebook, every assignment"
+	@echo "make test REQUIRE_ALL=1   the same, but a test that would be skipped fails"
+	@echo
+	@echo "Parts of make test:"
+	@echo "make lint     check style and imports, in the notebooks too"
+	@echo "make unit     test coursekit, on TensorFlow and on JAX"
+	@echo "make notebooks           execute every lecture, and check how it is saved"
+	@echo "make check-assignments   verify every assignment: each known mistake gets its own feedback"
+	@echo "make grading  test the grader with hostile submissions in its sandbox: 5 minutes"
+	@echo "make browser  test the widgets and the assignments in Chromium"
+	@echo
+	@echo "make execute NB='notebooks/02*.ipynb'   run notebooks again and save them clean"
+	@echo "make release  make the student versions, and a zip of each in dist/assignments"
+	@echo "make constraints         update the exact versions in constraints.txt"
 
 lab: $(VENV)/.course
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_OPTIONS) \
 		notebooks/00_start_here.ipynb
 
 test: $(VENV)/.test
+	$(MAKE) lint unit notebooks check-assignments grading browser
+
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) unit notebooks check-assignments grading browser
+	$(BIN)/lint-imports --no-logo --no-cache
 
 unit: $(VENV)/.test
 	$(PYTEST) tests/unit
@@ -65,27 +78,32 @@ grading: $(VENV)/.test bubblewrap
 browser: $(VENV)/.test chromium
 	$(BIN)/python -m pytest tests/browser
 
-check: $(VENV)/.test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+check: lint
 	$(PYTEST) tests/unit tests/notebooks -m "not slow"
 
 execute: $(VENV)/.test
-	$(BIN)/python -m tests.notebooks.execute $(NB)
+	$(BIN)/python -m tools.execute $(NB)
 
 release: $(VENV)/.test
 	$(BIN)/python -m grader release
+
+constraints: $(VENV)/.course
+	$(BIN)/python -m tools.constraints
 
 check-assignments: $(VENV)/.test
 	$(PYTEST) tests/assignments
 	$(NBVAL) --nbval-cell-timeout=60 $(ASSIGNMENTS)
 
-# Tests in a browser or in a sandbox are skipped, with a reason, where there is none and none may be
-# installed.
+# Where one is missing and cannot be installed, its tests are skipped with a reason, unless all are
+# required.
+chromium bubblewrap: command = $(subst bubblewrap,bwrap,$@)
 chromium bubblewrap:
-	@command -v $(subst bubblewrap,bwrap,$@) >/dev/null || { \
+	@command -v $(command) >/dev/null || { \
 		command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $@; } || true
+	@case "$(REQUIRE_ALL)" in ""|0) ;; *) command -v $(command) >/dev/null || { \
+		echo "make: $@ is missing, and REQUIRE_ALL is set: no test may be skipped." \
+			"Install it (Debian, Ubuntu: sudo apt-get install $@)." >&2; exit 1; };; esac
 
 $(VENV)/.course: pyproject.toml constraints.txt
 	@chosen=; for candidate in $(PYTHON); do \

@@ -177,9 +177,13 @@ def test_a_changed_input_is_noticed(exercise, keys):
     assert "in place" in judged(key, spoil)
 
 
+@pytest.mark.parametrize(
+    "exercise",
+    [pair for pair in EXERCISES if pair[1].differentiable],
+    ids=lambda pair: f"{pair[0].name}-{pair[1].name}",
+    indirect=True,
+)
 def test_numpy_where_a_gradient_is_needed_is_noticed(exercise, keys):
-    if not exercise.differentiable:
-        pytest.skip("need not be differentiable")
     key = keys(exercise, PUBLIC_SEED)
     found, _ = calls.collect(exercise.reference, key.arguments, key.cases, key.differentiable)
     assert "no gradient" in diagnosis.judge(found, key)

@@ -26,6 +26,10 @@ def test_a_lecture_has_its_row_and_its_picture(lecture):
     assert f'<img src="images/{lecture}.png"' in rows[0]
 
 
+def test_nothing_is_left_to_be_written():
+    assert "TODO" not in INDEX
+
+
 def test_what_the_index_links_to_exists():
     assert len(LINKS) > len(LECTURES)
     missing = sorted({target for target, _ in LINKS if not (NOTEBOOKS / target).exists()})

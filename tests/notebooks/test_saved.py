@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.notebooks.execute import CELL_METADATA, NOTEBOOK_METADATA
+from tools.execute import CELL_METADATA, NOTEBOOK_METADATA
 
 ROOT = Path(__file__).resolve().parents[2]
 LECTURES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -64,6 +64,10 @@ def test_figures_are_png_and_the_file_is_small(request, notebook):
     for cell in code_cells(notebook):
         for output in cell.outputs:
             assert not {"image/svg+xml", "application/pdf"} & set(output.get("data", {})), cell.id
+
+
+def test_nothing_is_left_to_be_written(notebook):
+    assert not [cell.id for cell in notebook.cells if "TODO" in cell.source]
 
 
 def test_every_lecture_ends_with_checked_claims(notebook):

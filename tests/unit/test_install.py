@@ -15,7 +15,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+needs_make = pytest.mark.skipif(
+    shutil.which("make") is None or os.name == "nt", reason="make is not installed"
+)
 
 
 def make(target, *options, **environment):
@@ -88,3 +90,58 @@ def test_a_second_run_installs_nothing(tmp_path):
     second = make("-n", "lab", f"VENV={venv}")
     assert "pip install" not in second.stdout
     assert "jupyter lab" in second.stdout
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    """An environment whose commands only write down how they were called; the log's path."""
+    log, binaries = tmp_path / "log", tmp_path / "bin"
+    binaries.mkdir()
+    for name in ("python", "ruff", "lint-imports", "chromium", "bwrap"):
+        command = binaries / name
+        command.write_text(f'#!/bin/sh\necho "REQUIRE_ALL=$REQUIRE_ALL {name} $*" >> {log}\n')
+        command.chmod(0o755)
+    for done in (".course", ".test"):
+        (tmp_path / done).touch()
+    return log
+
+
+@needs_make
+@pytest.mark.parametrize("before", [{}, {"REQUIRE_ALL": "0"}, {"REQUIRE_ALL": ""}])
+def test_continuous_integration_runs_everything_and_lets_nothing_be_skipped(stand_in, before):
+    outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "REQUIRE_ALL")}
+    path = f"{stand_in.parent / 'bin'}{os.pathsep}{outer['PATH']}"
+    environment = {**outer, "VENV": str(stand_in.parent), "PATH": path, **before}
+    subprocess.run([ROOT / ".ci" / "run"], env=environment, check=True, timeout=60)
+    calls = stand_in.read_text().splitlines()
+    assert all(call.startswith("REQUIRE_ALL=1 ") for call in calls)
+    for part in ("ruff check .", "ruff format --check .", "lint-imports"):
+        assert any(part in call for call in calls), part
+    tests = " ".join(call for call in calls if "-m pytest" in call)
+    for folder in (ROOT / "tests").iterdir():
+        assert f"tests/{folder.name}" in tests or not any(folder.glob("test_*.py")), folder
+    notebooks = [call for call in calls if "--nbval" in call]
+    assert all("-p tests.conftest" in call for call in notebooks)
+    for notebook in sorted(ROOT.glob("notebooks/[0-9]*.ipynb")) + sorted(
+        ROOT.glob("instructor/*/*.ipynb")
+    ):
+        assert str(notebook.relative_to(ROOT)) in " ".join(notebooks)
+
+
+@needs_make
+@pytest.mark.parametrize(("target", "required"), [("chromium", "1"), ("bubblewrap", "yes")])
+def test_what_is_missing_stops_make_if_everything_is_required(tmp_path, target, required):
+    command = [shutil.which("make"), "-C", str(ROOT), target]
+    for value, code in ((required, 2), ("0", 0), ("", 0)):
+        environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "REQUIRE_ALL": value}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stderr
+        sentence = f"{target} is missing, and REQUIRE_ALL is set"
+        assert (sentence in done.stderr) == bool(code)
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == PROJECT["version"]
+    assert re.search(r"^## \[(.+)\]", changes, re.MULTILINE).group(1) == PROJECT["version"]

@@ -63,7 +63,7 @@ def smaller(png):
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        raise SystemExit("usage: python tests/notebooks/execute.py NOTEBOOK [NOTEBOOK ...]")
+        raise SystemExit("usage: python -m tools.execute NOTEBOOK [NOTEBOOK ...]")
     for name in sys.argv[1:]:
         started = time.monotonic()
         execute(Path(name))
