@@ -1,8 +1,6 @@
-"""coursekit: what the notebooks of the autoencoder course share.
+"""What the course's notebooks share: ``import coursekit as ck`` and ``run = ck.setup(seed=0)``."""
 
-``import coursekit as ck`` and ``run = ck.setup(seed=0)`` begin every lecture.
-"""
-
+import functools
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - a checkout can be imported without asking pip
@@ -54,3 +52,9 @@ __all__ = [
     "sweep",
     "widgets",
 ]
+__version__ = "0.2.0"
+
+# dir(), and with it a notebook's completion, shows what a student may use and nothing else.
+for _name, _module in list(sys.modules.items()):
+    if _name.split(".")[0] == __name__ and hasattr(_module, "__all__"):
+        _module.__dir__ = functools.partial(list, _module.__all__)
