@@ -52,7 +52,7 @@ class TiedDense(keras.layers.Layer):
         decoder_activation: Any = None,
         kernel_initializer: Any = "glorot_uniform",
         kernel_regularizer: Any = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = _validate.whole("units", units)
@@ -77,7 +77,7 @@ class TiedDense(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.decoder_bias = self.add_weight(shape=(n,), initializer="zeros", name="decoder_bias")
 
-    def __call__(self, inputs: ArrayLike, transpose: bool = False, **kwargs) -> Any:
+    def __call__(self, inputs: ArrayLike, transpose: bool = False, **kwargs: Any) -> Any:
         # Before Keras builds the layer: it would take the size of the codes for that of x.
         self._refuse_codes_first(transpose)
         return super().__call__(inputs, transpose=transpose, **kwargs)
@@ -129,7 +129,7 @@ class TiedDense(keras.layers.Layer):
 class _Corruption(keras.layers.Layer):
     """What the three corruption layers share: x -> x_tilde = `_corrupt(x)` in training only."""
 
-    def __init__(self, strength: float, *, seed: int | None = None, **kwargs):
+    def __init__(self, strength: float, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.strength = _validate.real("strength", strength, at_least=0)
         self.seed = seed
@@ -176,7 +176,7 @@ class GaussianCorruption(_Corruption):
         TypeError, ValueError: `strength` is no number, or negative; inputs are whole numbers.
     """
 
-    def __init__(self, strength: float, *, clip: bool = False, **kwargs):
+    def __init__(self, strength: float, *, clip: bool = False, **kwargs: Any):
         super().__init__(strength, **kwargs)
         if not isinstance(clip, bool):
             raise TypeError(f"clip must be True or False, got {clip!r}.")
@@ -199,7 +199,7 @@ class GaussianCorruption(_Corruption):
 class _HitCorruption(_Corruption):
     """Sets each pixel with one probability to 0 or, the share `_white` of those hit, to 1."""
 
-    def __init__(self, strength: float, *, change_per_hit: float | None = None, **kwargs):
+    def __init__(self, strength: float, *, change_per_hit: float | None = None, **kwargs: Any):
         super().__init__(strength, **kwargs)
         self.change_per_hit = None
         if change_per_hit is not None:
@@ -297,7 +297,7 @@ class Sampling(keras.layers.Layer):
         ValueError: when called on other than two tensors of one shape.
     """
 
-    def __init__(self, *, seed: int | None = None, **kwargs):
+    def __init__(self, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

@@ -177,7 +177,7 @@ class Contractive(keras.layers.Wrapper):
         *,
         sigma: float | None = None,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(_validate.built_model("encoder", encoder), **kwargs)
         if sigma is None:

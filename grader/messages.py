@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,7 +29,9 @@ class Malformed(ValueError):
     """What came through the pipe is no frame."""
 
 
-def send(pipe: int, header: dict, arrays: Sequence[np.ndarray] = (), _write=os.write) -> None:
+def send(
+    pipe: int, header: dict, arrays: Sequence[np.ndarray] = (), _write: Callable = os.write
+) -> None:
     """Write one frame into a file descriptor: a dict for JSON, and arrays of `TYPES`."""
     header = header | {"arrays": [[array.dtype.name, array.shape] for array in arrays]}
     head = json.dumps(header).encode()
