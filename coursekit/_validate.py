@@ -99,6 +99,14 @@ def images(name, value, *, unit_range=False):
     return array
 
 
+def image_pair(x, x_hat):
+    """Return images in [0, 1] and reconstructions of one shape, or raise."""
+    x, x_hat = images("x", x, unit_range=True), images("x_hat", x_hat)
+    if x.shape != x_hat.shape:
+        raise ValueError(f"x and x_hat must have one shape, got {x.shape} and {x_hat.shape}.")
+    return x, x_hat
+
+
 def codes(name, value, width=None):
     """Return codes as a finite (n, width) array, or raise."""
     array = finite_array(name, value, ndim=2)
@@ -108,10 +116,11 @@ def codes(name, value, width=None):
     return array
 
 
-def built_model(name, value):
-    """Return `value` if it is a built Keras model, or raise."""
-    if not isinstance(value, keras.Model):
-        raise TypeError(f"{name} must be a Keras model, got {type(value).__name__}.")
+def built_model(name, value, *, or_layer=False):
+    """Return `value` if it is a built Keras model, or with `or_layer` a layer, or raise."""
+    if not isinstance(value, keras.layers.Layer if or_layer else keras.Model):
+        wanted = "Keras model or layer" if or_layer else "Keras model"
+        raise TypeError(f"{name} must be a {wanted}, got {type(value).__name__}.")
     if not value.built:
         raise ValueError(f"{name} must be built: begin it with keras.Input(shape).")
     return value

@@ -34,14 +34,13 @@ class Progress(keras.callbacks.Callback):
         if self._first is None:
             self._first = epoch  # fit's initial_epoch
         self._epoch = epoch
-        self._show((epoch - self._first) / (self.params["epochs"] - self._first), logs or {})
+        self._show(0, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if time.monotonic() - self._shown >= 0.2:
             self._shown = time.monotonic()
-            within = min((batch + 1) / self.params["steps"], 1) if self.params["steps"] else 0
-            done = self._epoch - self._first + within
-            self._show(done / (self.params["epochs"] - self._first), logs or {})
+            steps = self.params["steps"]
+            self._show(min((batch + 1) / steps, 1) if steps else 0, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._last = logs or {}
@@ -50,7 +49,8 @@ class Progress(keras.callbacks.Callback):
         epochs = 0 if self._epoch is None else self._epoch + 1 - self._first
         self._line.end(f"{epochs} epoch{'s' if epochs != 1 else ''}, {_losses(self._last)}")
 
-    def _show(self, done, logs):
+    def _show(self, within, logs):
+        done = (self._epoch - self._first + within) / (self.params["epochs"] - self._first)
         losses = f", {_losses(logs)}" if logs else ""
         self._line.show(done, f"epoch {self._epoch + 1} of {self.params['epochs']}{losses}")
 
@@ -60,19 +60,13 @@ class FilmStrip(keras.callbacks.Callback):
 
     Use it as ``model.fit(..., callbacks=[FilmStrip(lambda: model.decode(z), steps)])`` with one z,
     so that a column shows one code. In a notebook the strip grows in place, and one figure is
-    saved; anywhere, `figure` is the last one drawn.
+    saved; anywhere, `figure` is the last one drawn, and `rows` a dict from the number of steps to
+    the images drawn then. Other arguments raise a TypeError or ValueError.
 
     Args:
         draw: function without arguments that gives the images of one row.
         steps: after how many training steps to draw a row, increasing, 0 being the beginning; a row
             waits for the end of an execution (`steps_per_execution`). The end is always drawn.
-
-    Attributes:
-        rows: dict from the number of steps to the images drawn then.
-        figure: the strip as a matplotlib Figure, or None before training.
-
-    Raises:
-        TypeError, ValueError: `draw` is no function, or `steps` are no increasing whole numbers.
     """
 
     def __init__(self, draw: Callable[[], np.ndarray], steps: Sequence[int]):

@@ -18,12 +18,9 @@ def digit_classifier() -> keras.Model:
     Its weights ship with the course (``benchmarks/train_digit_classifier.py`` made them); it reads
     99.4 % of the test images right. What `Inception` is to photographs, this is to digits.
 
-    Returns:
-        Keras model, not trainable, from images (n, 28, 28, 1) in [0, 1] to [features, logits], of
-        shape (n, 64) and (n, 10).
-
-    Raises:
-        DataFileError: the file of weights is missing or is not the published one.
+    Returns a Keras model, not trainable, from images (n, 28, 28, 1) in [0, 1] to [features,
+    logits], of shape (n, 64) and (n, 10). Raises a `DataFileError` where the file of weights is
+    missing or is not the published one.
     """
     network = _digit_network()
     # npz files keep the order in which arrays were written.
@@ -33,16 +30,10 @@ def digit_classifier() -> keras.Model:
 
 
 def digit_features(x: ArrayLike) -> np.ndarray:
-    """What the course's digit classifier sees in each image: its 64 features. Lecture 11.
+    """What the course's digit classifier sees in each image: its 64 features (n, 64). Lecture 11.
 
-    Args:
-        x: images in [0, 1] of 28 by 28 pixels: (n, 784), (n, 28, 28) or (n, 28, 28, 1).
-
-    Returns:
-        (n, 64), as float32.
-
-    Raises:
-        ValueError: another shape, or values outside [0, 1]; DataFileError: as `digit_classifier`.
+    x holds images of 28 by 28 pixels: (n, 784), (n, 28, 28) or (n, 28, 28, 1). Raises a ValueError
+    for another shape, or values outside [0, 1], otherwise as `digit_classifier`.
     """
     return _read_digits(x)[0]
 

@@ -25,16 +25,15 @@ def expect(
 ) -> None:
     """Print a measured value beside its bound, and raise where the bound does not hold.
 
+    That is an `ExpectationError`; a NaN satisfies no bound. Where `value` or a bound is no number,
+    or they make no claim or several, it is a TypeError or ValueError.
+
     Args:
         name: what is measured, as a reader would say it.
         value: a number (a 0-d array or tensor will do).
         at_least, at_most: inclusive bounds; both may be given.
         equal: the exact value, for counts and shapes (then `value` may be a tuple too).
         within: a pair ``(low, high)``, short for ``at_least=low, at_most=high``.
-
-    Raises:
-        ExpectationError: the claim does not hold; a NaN satisfies none.
-        TypeError, ValueError: `value` or a bound is no number, or they make no claim or several.
     """
     if within is not None:
         if at_least is not None or at_most is not None:

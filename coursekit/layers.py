@@ -38,10 +38,8 @@ class TiedDense(keras.layers.Layer):
         activation, decoder_activation: of the code, and of the reconstruction.
         kernel_initializer, kernel_regularizer: all of them as for `keras.layers.Dense`.
 
-    Raises:
-        TypeError, ValueError: `units` is not a whole number, or is below 1.
-        ValueError: when called on another number of features than W has, or first with
-            ``transpose=True`` (the size of x, and with it W, is then unknown).
+    Other `units` raise a TypeError or ValueError; so does a call on another number of features than
+    W has, or a first one with ``transpose=True`` (the size of x, and with it W, is then unknown).
     """
 
     def __init__(
@@ -68,12 +66,8 @@ class TiedDense(keras.layers.Layer):
             raise ValueError(
                 f"The last axis of the input of {self.name} must be known, got {input_shape}."
             )
-        self.kernel = self.add_weight(
-            shape=(n, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            name="kernel",
-        )
+        how = {"initializer": self.kernel_initializer, "regularizer": self.kernel_regularizer}
+        self.kernel = self.add_weight(shape=(n, self.units), name="kernel", **how)
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.decoder_bias = self.add_weight(shape=(n,), initializer="zeros", name="decoder_bias")
 
@@ -145,11 +139,7 @@ class _Corruption(keras.layers.Layer):
         return self._corrupt(inputs) if training else inputs
 
     def adapt(self, images: ArrayLike) -> None:
-        """Measure on training images what `strength` needs to know; for this layer, nothing.
-
-        Raises:
-            TypeError, ValueError: `images` do not lie in [0, 1].
-        """
+        """Measure on training images, in [0, 1], what `strength` needs; for this layer, nothing."""
         images = _validate.finite_array("images", images)
         _validate.in_unit_range("images", images, "divide pixel values from 0 to 255 by 255")
 
@@ -172,8 +162,7 @@ class GaussianCorruption(_Corruption):
         clip: whether x_tilde is clipped to [0, 1]; `strength` is then the change before clipping.
         seed: whole number that makes the draws reproducible, or None.
 
-    Raises:
-        TypeError, ValueError: `strength` is no number, or negative; inputs are whole numbers.
+    Another strength raises a TypeError or ValueError, inputs of whole numbers a TypeError.
     """
 
     def __init__(self, strength: float, *, clip: bool = False, **kwargs: Any):
@@ -206,13 +195,10 @@ class _HitCorruption(_Corruption):
             self._set_change_per_hit(_validate.real("change_per_hit", change_per_hit, at_least=0))
 
     def adapt(self, images: ArrayLike) -> None:
-        """Measure `change_per_hit` on the training images, of any shape.
+        """Measure `change_per_hit` on the training images, of any shape, in [0, 1].
 
-        Call it before `fit`: a compiled training step keeps what it was compiled with.
-
-        Raises:
-            TypeError, ValueError: `images` do not lie in [0, 1], or `strength` is more than hitting
-                every pixel would change.
+        Call it before `fit`: a compiled training step keeps what it was compiled with. Raises a
+        ValueError where `strength` is more than hitting every pixel would change.
         """
         super().adapt(images)
         flat = np.reshape(images, (len(images), -1))
@@ -261,9 +247,8 @@ class MaskingCorruption(_HitCorruption):
         change_per_hit: E x^2, the squared change where every pixel is masked; usually measured by
             ``adapt(training_images)``. The probability of a hit is strength / change_per_hit.
 
-    Raises:
-        TypeError, ValueError: `strength` is no number, or outside [0, change_per_hit]; inputs are
-            whole numbers; called in training before `change_per_hit` is known.
+    Raises as `GaussianCorruption`, for a strength above change_per_hit too, and when called in
+    training before that is known.
     """
 
     _white = 0.0
@@ -289,12 +274,7 @@ class Sampling(keras.layers.Layer):
 
     It draws in training and outside of it, afresh for every call and every number: the ELBO of
     held-out images is an average over z too. Where a code without noise is wanted, take `z_mean`.
-
-    Args:
-        seed: whole number that makes the draws reproducible, or None.
-
-    Raises:
-        ValueError: when called on other than two tensors of one shape.
+    A whole number `seed` makes the draws reproducible. Other inputs raise a ValueError.
     """
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any):

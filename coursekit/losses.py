@@ -31,13 +31,9 @@ def bernoulli_log_likelihood(x: ArrayLike, logits: ArrayLike) -> Any:
     black and white pixels this is a likelihood; gray ones enter as if each were an average over
     black and white ones.
 
-    Args:
-        x: images in [0, 1], (batch, ...).
-        logits: what the decoder gives before a sigmoid, of the same shape.
-
-    Raises:
-        ValueError: the shapes differ, or `x` lies outside [0, 1]; in a compiled graph, where no
-            value can be looked at, every result becomes NaN instead.
+    x are images in [0, 1], (batch, ...), the logits, of the same shape, what the decoder gives
+    before a sigmoid. Another shape or x raises a ValueError; in a compiled graph, where no value
+    can be looked at, every result becomes NaN instead.
     """
     x, logits = _at_least_single(x, logits)
     _require_one_shape(x=x, logits=logits)
@@ -53,12 +49,8 @@ def gaussian_log_likelihood(x: ArrayLike, mean: ArrayLike, variance: ArrayLike =
     squared error up to a factor and a constant. It is the logarithm of a density, so it may be
     positive.
 
-    Args:
-        x, mean: images and what the decoder gives, of one shape (batch, ...).
-        variance: a number above 0, or a positive tensor that broadcasts to that shape.
-
-    Raises:
-        ValueError: the shapes differ, or `variance` is not above 0 (a tensor is not looked at).
+    x and mean have one shape (batch, ...); variance is a number above 0, or a positive tensor that
+    broadcasts to that shape. Raises a ValueError otherwise (a tensor's values are not looked at).
     """
     if isinstance(variance, numbers.Number):
         variance = _validate.real("variance", variance, above=0)
@@ -77,16 +69,11 @@ def gaussian_kl(
     exp(d) - 1 - d + (z_mean - prior_mean)^2 / exp(prior_log_var). The second Gaussian is N(0, I)
     unless said otherwise: then it is -1/2 sum(1 + z_log_var - z_mean^2 - exp(z_log_var)).
 
-    Args:
-        z_mean, z_log_var: means and log-variances of q, (batch, ...).
-        prior_mean, prior_log_var: those of p: numbers, or tensors that broadcast to that shape.
-
-    Raises:
-        ValueError: the shapes of `z_mean` and `z_log_var` differ.
+    z_mean and z_log_var, means and log-variances of q, have one shape (batch, ...), or a ValueError
+    is raised; those of p are numbers, or tensors that broadcast to that shape.
     """
-    z_mean, z_log_var, prior_mean, prior_log_var = _at_least_single(
-        z_mean, z_log_var, prior_mean, prior_log_var
-    )
+    given = z_mean, z_log_var, prior_mean, prior_log_var
+    z_mean, z_log_var, prior_mean, prior_log_var = _at_least_single(*given)
     _require_one_shape(z_mean=z_mean, z_log_var=z_log_var)
     d = z_log_var - prior_log_var
     squares = ops.square(z_mean - prior_mean) * ops.exp(-prior_log_var)
@@ -102,13 +89,8 @@ def discriminator_loss(
     Minus the game's value (Goodfellow et al. 2014): 2 log 2 where D can only guess, 0 where it has
     won. With a `real_label` t below 1 the first term is -t log D(x) - (1 - t) log(1 - D(x)).
 
-    Args:
-        real_logits, fake_logits: what the discriminator gives for real and for generated samples,
-            before a sigmoid, both (batch, 1).
-        real_label: t, in (0, 1].
-
-    Raises:
-        ValueError: the shapes differ, or `real_label` is out of range.
+    The logits, before a sigmoid, are what the discriminator gives for real and for generated
+    samples, both (batch, 1); t is in (0, 1]. Raises a ValueError otherwise.
     """
     t = _validate.real("real_label", real_label, above=0, at_most=1)
     real, fake = _at_least_single(real_logits, fake_logits)
@@ -124,12 +106,8 @@ def generator_loss(fake_logits: ArrayLike, loss: str = "non-saturating") -> Any:
     vanishes where D is sure of itself. "non-saturating": -log D(G(z)), which has its minimum at the
     same place, and its largest gradient there (Goodfellow et al. 2014).
 
-    Args:
-        fake_logits: (batch, 1), from `call_frozen` where one loss trains both players.
-        loss: "non-saturating" or "minimax".
-
-    Raises:
-        ValueError: another loss, or logits of one axis.
+    fake_logits are (batch, 1), from `call_frozen` where one loss trains both players. Raises a
+    ValueError for another loss, or logits of one axis.
     """
     _validate.one_of("loss", loss, ("non-saturating", "minimax"))
     (fake,) = _at_least_single(fake_logits)
@@ -147,20 +125,10 @@ def call_frozen(model: keras.layers.Layer, x: Any, training: bool | None = None)
         discriminator_loss(D(x), D(stop_gradient(fake))) + generator_loss(call_frozen(D, fake))
 
     The call leaves moving averages and random seeds of the model as they are. Like every new call,
-    it makes Keras forget the activity penalties of the one before.
-
-    Args:
-        model: built Keras model or layer.
-        x: its inputs, a tensor or a list of tensors.
-        training: as in ``model(x, training=...)``.
-
-    Raises:
-        TypeError, ValueError: `model` is no Keras model or layer, or is not built.
+    it makes Keras forget the activity penalties of the one before. `model` is a built Keras model
+    or layer, or a TypeError or ValueError is raised; x is a tensor or a list of tensors.
     """
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"model must be a Keras model or layer, got {type(model).__name__}.")
-    if not model.built:
-        raise ValueError("model must be built: begin it with keras.Input(shape).")
+    _validate.built_model("model", model, or_layer=True)
     fixed = [(variable, ops.stop_gradient(variable.value)) for variable in model.variables]
     with keras.StatelessScope(state_mapping=fixed):
         return model(x, training=training)

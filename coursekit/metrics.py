@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import svdvals
 from scipy.ndimage import laplace
 from scipy.spatial.distance import cdist
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import structural_similarity
 
 from coursekit import _validate, regularizers
 
@@ -41,14 +41,9 @@ def principal_angles(A: ArrayLike, B: ArrayLike) -> np.ndarray:
     0 throughout: one subspace contains the other; 90 first: it has a direction orthogonal to the
     other. Computed from sines below 45 degrees, where cosines lose digits (Björck and Golub 1973).
 
-    Args:
-        A, B: matrices (n, p) and (n, q) whose columns, orthonormal or not, span the subspaces.
-
-    Returns:
-        min(p, q) angles in [0, 90].
-
-    Raises:
-        ValueError: the numbers of rows differ, or columns depend on each other linearly.
+    The columns of A (n, p) and B (n, q), orthonormal or not, span the subspaces; gives min(p, q)
+    angles in [0, 90]. Raises a ValueError where the numbers of rows differ, or the columns of one
+    depend on each other linearly.
     """
     Q_A, Q_B = _orthonormal("A", A), _orthonormal("B", B)
     if len(Q_A) != len(Q_B):
@@ -74,19 +69,13 @@ def _orthonormal(name, matrix):
 def psnr(x: ArrayLike, x_hat: ArrayLike) -> np.ndarray:
     """Peak signal-to-noise ratio of each image, 10 log10(1 / MSE), in decibels. Lecture 07.
 
-    Args:
-        x: images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1 or 3).
-        x_hat: their reconstructions, of the same shape. Values outside [0, 1] count as they are;
-            clip them first where a display would.
-
-    Returns:
-        (n,); infinite where both images are equal.
-
-    Raises:
-        ValueError: the shapes differ, or `x` lies outside [0, 1].
+    x are images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1 or 3); x_hat, of
+    the same shape, counts as it is: clip it to [0, 1] first where a display would. Other x or
+    shapes raise a ValueError. Returns (n,), infinite where both images are equal.
     """
+    x, x_hat = (images.astype("float64") for images in _validate.image_pair(x, x_hat))
     with np.errstate(divide="ignore"):
-        return _per_image(peak_signal_noise_ratio, x, x_hat)
+        return -10 * np.log10(np.square(x - x_hat).reshape(len(x), -1).mean(axis=1))
 
 
 def ssim(x: ArrayLike, x_hat: ArrayLike) -> np.ndarray:
@@ -95,37 +84,20 @@ def ssim(x: ArrayLike, x_hat: ArrayLike) -> np.ndarray:
     Compares means, variances and covariance in 7-by-7 windows; returns (n,), in [-1, 1]. Arguments
     and errors as `psnr`; images must have at least 7 pixels a side.
     """
-    return _per_image(structural_similarity, x, x_hat)
-
-
-def _per_image(measure, x, x_hat):
-    """`measure` of scikit-image, image by image, with colours in the last axis."""
-    x = _validate.images("x", x, unit_range=True).astype("float64")
-    x_hat = _validate.images("x_hat", x_hat).astype("float64")
-    if x.shape != x_hat.shape:
-        raise ValueError(f"x and x_hat must have one shape, got {x.shape} and {x_hat.shape}.")
-    options = {"data_range": 1}
-    if measure is structural_similarity:
-        if min(x.shape[1:3]) < 7:
-            raise ValueError(f"x must have at least 7 by 7 pixels, got {x.shape[1:3]}.")
-        options["channel_axis"] = -1 if x.ndim == 4 else None
-    return np.array([measure(a, b, **options) for a, b in zip(x, x_hat, strict=True)])
+    x, x_hat = (images.astype("float64") for images in _validate.image_pair(x, x_hat))
+    if min(x.shape[1:3]) < 7:
+        raise ValueError(f"x must have at least 7 by 7 pixels, got {x.shape[1:3]}.")
+    options = {"data_range": 1, "channel_axis": -1 if x.ndim == 4 else None}
+    pairs = zip(x, x_hat, strict=True)
+    return np.array([structural_similarity(*pair, **options) for pair in pairs])
 
 
 def lifetime_sparsity(h: ArrayLike) -> np.ndarray:
     """How selective each unit is: 0 alike for all inputs, 1 silent for all but one. Lecture 05.
 
     (1 - (mean |h|)^2 / mean h^2) / (1 - 1/n), the means over the n inputs (Vinje and Gallant 2000,
-    after Treves and Rolls).
-
-    Args:
-        h: codes (n, m) of at least two inputs.
-
-    Returns:
-        (m,), in [0, 1]; NaN for a unit that is 0 for every input, where nothing is defined.
-
-    Raises:
-        ValueError: `h` has another shape, or is not finite.
+    after Treves and Rolls). Takes codes (n, m) of at least two inputs, others raise a ValueError;
+    returns (m,), in [0, 1], or NaN for a unit that is 0 for every input.
     """
     return _sparsity(h, axis=0)
 
@@ -155,13 +127,8 @@ def _sparsity(h, axis):
 def jacobian_norm(model: keras.Model, x: ArrayLike) -> np.ndarray:
     """Frobenius norm ||dh/dx||_F of an encoder's Jacobian at each input, (n,). Lecture 06.
 
-    Args:
-        model: a model with an `encoder`, or the encoder itself, one that
-            `regularizers.encoder_jacobian` takes.
-        x: inputs (n, k).
-
-    Raises:
-        TypeError, ValueError: as `regularizers.encoder_jacobian`, or `x` is not finite.
+    `model` has an `encoder`, or is one, that `regularizers.encoder_jacobian` takes; x are finite
+    inputs (n, k). Raises as that function.
     """
     squares = np.concatenate(list(_in_batches(regularizers.contractive_penalty, model, x)))
     # Rounding can leave a Jacobian of zero with a square a hair below it.
@@ -173,8 +140,15 @@ def jacobian_spectrum(model: keras.Model, x: ArrayLike) -> np.ndarray:
 
     Arguments and errors as `jacobian_norm`; returns (n, min(m, k)) for codes of m units.
     """
-    jacobians = _in_batches(regularizers.encoder_jacobian, model, x)
-    return np.concatenate([_singular_values(J.astype("float64")) for J in jacobians])
+    spectra = []
+    for J in _in_batches(regularizers.encoder_jacobian, model, x):
+        J = J.astype("float64")
+        J_T = J.swapaxes(1, 2)
+        # The eigenvalues of the smaller Gram matrix come several times faster than an SVD. Squaring
+        # costs half the digits of double precision, which leaves more than J's single ones.
+        gram = J @ J_T if J.shape[1] <= J.shape[2] else J_T @ J
+        spectra.append(np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, ::-1], 0)))
+    return np.concatenate(spectra)
 
 
 def _in_batches(function, model, x):
@@ -186,27 +160,14 @@ def _in_batches(function, model, x):
         yield ops.convert_to_numpy(function(encoder, x[start : start + size]))
 
 
-def _singular_values(J):
-    """Of each matrix, from its smaller Gram matrix: several times faster than an SVD.
-
-    Squaring costs half the digits of double precision, which leaves more than J's single ones.
-    """
-    J_T = J.swapaxes(1, 2)
-    gram = J @ J_T if J.shape[1] <= J.shape[2] else J_T @ J
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, ::-1], 0))
-
-
 def frechet_distance(features_a: ArrayLike, features_b: ArrayLike) -> float:
     """Distance of two samples, each taken for a Gaussian: 0 where both are alike. Lecture 11.
 
     ||mean_a - mean_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the squared 2-Wasserstein distance of
     the Gaussians. With Inception's features it is the FID (Heusel et al. 2017); with
     `digit_features`, on another scale, it serves digits. It is biased upwards in small samples:
-    compare only distances of equally many, and of well more than there are features.
-
-    Args:
-        features_a, features_b: finite, (n, k) and (m, k), at least two rows each. Others raise a
-            ValueError.
+    compare only distances of equally many, and of well more than there are features. Takes (n, k)
+    and (m, k), finite, at least two rows each; others raise a ValueError.
     """
     a, b = _two_samples(features_a=features_a, features_b=features_b)
     C_a, C_b = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (a, b))
@@ -224,15 +185,9 @@ def maximum_mean_discrepancy(a: ArrayLike, b: ArrayLike, *, bandwidth: float) ->
 
     The unbiased estimate, with k(u, v) = exp(-||u - v||^2 / (2 bandwidth^2)): the mean of k within
     a, plus that within b, minus twice that between both, no point being compared with itself. For
-    one distribution its expectation is 0, and it may fall below.
-
-    Args:
-        a, b: (n, k) and (m, k), at least two rows each.
-        bandwidth: above 0, on the scale of the detail that matters: much smaller or larger than
-            the distances between points, and every two samples look alike.
-
-    Raises:
-        TypeError, ValueError: as `frechet_distance`, or `bandwidth` is not above 0.
+    one distribution its expectation is 0, and it may fall below. a and b are as for
+    `frechet_distance`. Choose a `bandwidth`, above 0, on the scale of the detail that matters: much
+    smaller or larger than the distances between points, and every two samples look alike.
     """
     bandwidth = _validate.real("bandwidth", bandwidth, above=0)
     a, b = _two_samples(a=a, b=b)
@@ -263,14 +218,8 @@ def sharpness(x: ArrayLike) -> np.ndarray:
     """How sudden the changes in each image are: the variance of its Laplacian. Lecture 11.
 
     The Laplacian compares a pixel with its four neighbours, so a blurred edge counts less than a
-    sharp one. Noise counts as well: compare images of one kind, and look at them.
-
-    Args:
-        x: images in [0, 1]: (n, 784), (n, height, width) or (n, height, width, 1). Others raise a
-            ValueError.
-
-    Returns:
-        (n,), from 0.
+    sharp one. Noise counts as well: compare images of one kind, and look at them. Takes gray images
+    in [0, 1], as `psnr`, others raise a ValueError; returns (n,), from 0.
     """
     x = _validate.images("x", x, unit_range=True)
     if x.ndim != 3:

@@ -48,10 +48,9 @@ def _in_course_style(draw):
 def hourglass(units: Sequence, *, names: dict | None = None, code: int | None = None) -> Figure:
     """The layers of an autoencoder as bars whose height is the logarithm of their units.
 
-    Args:
-        units: units of each layer from input to reconstruction, such as (784, 2, 784).
-        names: dict from a layer's index to a name, by default x, h (the code) and x̂.
-        code: the code layer's index; by default the narrowest.
+    `units` are those of each layer from input to reconstruction, such as (784, 2, 784). `names` is
+    a dict from a layer's index to a name, by default x, h and x̂; `code` the code layer's index, by
+    default the narrowest.
     """
     if len(units) < 3 or min(units) < 1:
         raise ValueError(f"units must be at least three positive layer sizes, got {units}.")
@@ -127,10 +126,7 @@ def _fill(axes, images, titles):
 
 def reconstructions(x: ArrayLike, x_hat: ArrayLike, *, n: int = 10) -> Figure:
     """The first `n` inputs, in [0, 1], above as many reconstructions."""
-    x = _validate.images("x", x, unit_range=True)
-    x_hat = _validate.images("x_hat", x_hat)
-    if x.shape != x_hat.shape:
-        raise ValueError(f"x and x_hat must have one shape, got {x.shape} and {x_hat.shape}.")
+    x, x_hat = _validate.image_pair(x, x_hat)
     return image_rows({"input x": x[:n], "reconstruction x̂": x_hat[:n]})
 
 
@@ -151,10 +147,9 @@ def latent_scatter(
 ) -> Figure:  # fmt: skip
     """Two-dimensional codes (n, 2), coloured by label, n whole numbers from 0 to 9.
 
-    Args:
-        names: dict or sequence from label to the name in the legend; the label itself by default.
-        marks: dict from a name to one code (2,), drawn as a black cross with that name.
-        symbol: the axes' letter: "h", or "z" where the code is a random variable.
+    `names` leads from a label to its name in the legend; `marks` from a name to one code (2,),
+    drawn as a black cross with that name. `symbol` is the axes' letter: "h", or "z" where the code
+    is a random variable.
     """
     codes = _validate.codes("codes", codes, 2)
     labels = _validate.finite_array("labels", labels, ndim=1)
@@ -181,12 +176,14 @@ def latent_manifold(
 ) -> Figure:
     """What a decoder draws on an n-by-n grid of codes, each image where its code lies.
 
-    Args:
-        model: what has `decode`, a Keras decoder, or a function, from codes (n * n, 2) to images.
-        h1, h2: pairs (low, high), the ranges of the two code units, shown by `n` images, from 2.
-        symbol: as for `latent_scatter`.
+    `model` has `decode`, or is a Keras decoder or a function, from codes (n * n, 2) to images. h1
+    and h2 are pairs (low, high), the ranges of the two code units; n is from 2.
     """
-    decode = _decoding(model)
+    decode = getattr(model, "decode", model)
+    if decode is model and hasattr(model, "predict"):  # a bare Keras decoder
+        decode = functools.partial(model.predict, verbose=0)
+    if not callable(decode):
+        raise TypeError(f"model must be one that decodes, or a function, got {model!r}.")
     for name, pair in (("h1", h1), ("h2", h2)):
         pair = _validate.finite_array(name, pair, ndim=1)
         if len(pair) != 2 or not pair[0] < pair[1]:
@@ -212,16 +209,6 @@ def latent_manifold(
     return figure
 
 
-def _decoding(model):
-    """The function from codes to images that `model` has or is."""
-    if hasattr(model, "predict") and not hasattr(model, "decode"):
-        return functools.partial(model.predict, verbose=0)  # a bare Keras decoder
-    decode = getattr(model, "decode", model)
-    if not callable(decode):
-        raise TypeError(f"model must be one that decodes, or a function, got {model!r}.")
-    return decode
-
-
 @_in_course_style
 def loss_curves(
     histories: Mapping, *, loss: str = "loss", xlabel: str = "epoch",
@@ -229,11 +216,9 @@ def loss_curves(
 ) -> Figure:  # fmt: skip
     """Training loss (solid) and validation loss (dashed) by epoch, one colour per model.
 
-    Args:
-        histories: dict from a model's name to what its `fit` returned, or its ``.history``.
-        loss: which logged quantity to draw, and with ``"val_"`` before it where that is there.
-        baselines: dict from a name to a value drawn as a horizontal line.
-        log: whether the vertical axis is logarithmic.
+    `histories` is a dict from a model's name to what its `fit` returned, or its ``.history``;
+    `loss` the logged quantity to draw, with and without ``"val_"`` before it; `baselines` a dict
+    from a name to a value drawn as a horizontal line; `log` makes the vertical axis logarithmic.
     """
     if not isinstance(histories, Mapping) or not histories:
         raise TypeError("histories must be a dict from a model's name to what its fit returned.")
@@ -258,9 +243,8 @@ def loss_curves(
 def scatter_panels(panels: Mapping, values: ArrayLike, *, label: str) -> Figure:
     """The same points in several views side by side, coloured by one value per point.
 
-    Args:
-        panels: dict from a view's title to its points, (n, 2) or (n, 3).
-        values: (n,), such as a true coordinate; `label` says what, beside the colour bar.
+    `panels` is a dict from a view's title to its points, (n, 2) or (n, 3); `values` are (n,), such
+    as a true coordinate, and `label` says what, beside the colour bar.
     """
     if not isinstance(panels, Mapping) or not panels:
         raise TypeError("panels must be a dict from a title to its points, and not empty.")

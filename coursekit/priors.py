@@ -57,13 +57,10 @@ class Ring(_Prior):
 class Petals(_Prior):
     """A mixture of Gaussians in the plane, arranged and shaped like petals.
 
-    Part k lies at the angle 2 pi k / parts (Makhzani et al. 2015). With y, a one-hot row per code,
-    each code comes from the part that its row names; without, from all alike.
-
-    Args:
-        parts: how many.
-        distance: of a part's mean from the origin, above 0.
-        length, breadth: its standard deviations along the radius and across it, above 0.
+    Part k of `parts` lies at the angle 2 pi k / parts (Makhzani et al. 2015): its mean at this
+    `distance` from the origin, `length` and `breadth` its standard deviations along the radius and
+    across it, all above 0. With y, a one-hot row per code, each code comes from the part that its
+    row names; without, from all alike.
     """
 
     def __init__(

@@ -35,13 +35,9 @@ class KLSparsity(keras.regularizers.Regularizer):
     the batch. A divergence of means is no sum over the n images, by which Keras divides: so this
     one, called on h, returns n times the penalty, and the loss holds exactly the penalty.
 
-    Args:
-        rho: the mean activation wanted, between 0 and 1.
-        weight: the penalty's weight lambda, from 0.
-
-    Raises:
-        TypeError, ValueError: `rho` or `weight` is no number, or outside its range; in a call, h is
-            no codes (n, m), or leaves [0, 1] (in a compiled graph the penalty is then NaN).
+    `rho` is the mean activation wanted, between 0 and 1, `weight` the penalty's lambda, from 0;
+    others raise a TypeError or ValueError, as in a call does h that is no codes (n, m), or leaves
+    [0, 1] (in a compiled graph the penalty is then NaN).
     """
 
     def __init__(self, rho: float = 0.05, weight: float = 1.0):
@@ -68,12 +64,8 @@ def kl_sparsity(rho_hat: ArrayLike, rho: float) -> Any:
     logarithms rho_hat is held `keras.config.epsilon()` away from 0 and 1, so that a unit that is
     always silent or always on has a large but finite penalty.
 
-    Args:
-        rho_hat: mean activations in [0, 1], of any shape.
-        rho: the mean activation wanted, between 0 and 1.
-
-    Raises:
-        ValueError: outside these ranges; in a compiled graph every result becomes NaN instead.
+    `rho_hat` are mean activations in [0, 1], of any shape, `rho` the one wanted, between 0 and 1;
+    others raise a ValueError, or in a compiled graph make every result NaN.
     """
     rho = _validate.real("rho", rho, above=0, below=1)
     rho_hat = ops.convert_to_tensor(rho_hat)
@@ -89,13 +81,9 @@ def encoder_jacobian(encoder: keras.Model, x: ArrayLike) -> Any:
     With pre-activations a_l = h_(l-1) W_l + b_l and D_l = diag(act'(a_l)),
     dh/dx = D_L W_L^T ... D_1 W_1^T: a tensor (batch, m, n) whose entries (j, i) are dh_j/dx_i.
 
-    Args:
-        encoder: built Keras model, a chain of `Dense` (or `TiedDense`) and `Activation` layers;
-            layers that do nothing outside training are passed over.
-        x: inputs (batch, n).
-
-    Raises:
-        TypeError, ValueError: `encoder` is no such model (the layer is named), or `x` does not fit.
+    `encoder` is a built Keras model, a chain of `Dense` (or `TiedDense`) and `Activation` layers;
+    layers that do nothing outside training are passed over. x are inputs (batch, n). Another model
+    (the layer is named), or x that does not fit, raises a TypeError or ValueError.
     """
     return _product(_factors(encoder, x))
 
@@ -122,17 +110,11 @@ def stochastic_contractive_penalty(
     """||f(x + sigma eps) - f(x)||^2 / sigma^2, with one draw of Gaussian noise eps. Lecture 06.
 
     Its expectation tends to ||dh/dx||_F^2 as sigma tends to 0. Slides often print the undivided
-    form, E ||h(x) - h(x_tilde)||^2, which tends to 0. The encoder is called as outside training.
-    In single precision a sigma below 1e-3 loses digits. Returns a tensor (batch,).
+    form, E ||h(x) - h(x_tilde)||^2, which tends to 0. Returns a tensor (batch,).
 
-    Args:
-        encoder: any Keras model from inputs to codes.
-        x: inputs (batch, ...).
-        sigma: standard deviation of the noise, above 0.
-        seed: whole number, `keras.random.SeedGenerator`, or None.
-
-    Raises:
-        TypeError, ValueError: `encoder` is no built Keras model, or `sigma` no number above 0.
+    `encoder` is any built Keras model from inputs (batch, ...) to codes, called as outside
+    training; `sigma` is above 0 (below 1e-3, single precision loses digits); others raise a
+    TypeError or ValueError. `seed` is a whole number, `keras.random.SeedGenerator`, or None.
     """
     _validate.built_model("encoder", encoder)
     sigma = _validate.real("sigma", sigma, above=0)
@@ -164,8 +146,7 @@ class Contractive(keras.layers.Wrapper):
             is then called three times, and so are activity penalties of its own.
         seed: whole number that makes the noise reproducible, or None.
 
-    Raises:
-        TypeError, ValueError: `encoder` is no such model, or a number is outside its range.
+    Another model, or a number outside its range, raises a TypeError or ValueError.
     """
 
     chain = ("layer",)  # where Keras' Wrapper keeps the encoder

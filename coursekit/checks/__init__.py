@@ -20,17 +20,12 @@ class CheckFailed(AssertionError):
 def check(name: str, function: Callable) -> None:
     """Say whether a function of an assignment is right, and if not, which mistake it looks like.
 
-    Calls `function` on the inputs in the assignment's checks.npz, for at most ten seconds in all,
-    and compares what it returns with what is stored there. Nothing the function does, raise, loop
-    or print without end, goes further than this call.
+    Calls `function` on the inputs of the exercise `name` in the assignment's checks.npz, for at
+    most ten seconds in all, and compares what it returns with what is stored there. Nothing the
+    function does, raise, loop or print without end, goes further than this call.
 
-    Args:
-        name: the exercise's name.
-        function: the answer.
-
-    Raises:
-        CheckFailed: the answer is not right; says why in a sentence.
-        FileNotFoundError, ValueError: checks.npz is missing or damaged, or has no such exercise.
+    Raises a `CheckFailed` that says why the answer is not right, and a FileNotFoundError or
+    ValueError where checks.npz is missing or damaged, or has no such exercise.
     """
     key = load_key(_checks_file(), name)
     found, printed = collect(function, key.arguments, key.cases, key.differentiable)

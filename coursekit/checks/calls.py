@@ -12,6 +12,7 @@ import io
 import linecache
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 import keras
@@ -50,18 +51,16 @@ def collect(
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[Answer], str]:
-    """Call `function` on every case, within limits, whatever it does.
+    """Call a student's `function` on every case, within limits, whatever it does.
+
+    Returns an `Answer` per case, and the beginning of what the function printed.
 
     Args:
-        function: the student's.
-        arguments: the names of its arguments.
+        arguments: the names of the function's arguments.
         cases: for each case a tuple of inputs; the function gets copies, by position.
         differentiable: the argument to differentiate by, on the first case, or "".
         seconds: the time for all cases together.
         clock: by which they are counted; `time.process_time` does not count what others compute.
-
-    Returns:
-        A list with one `Answer` per case, and the beginning of what the function printed.
     """
     problem = _cannot_be_called(function, arguments)
     if problem:
@@ -221,13 +220,10 @@ def _told(error, function):
         return f"printed more than {CHARACTERS:,} characters and was stopped."
     where = ""
     code = getattr(inspect.unwrap(function), "__code__", None)
-    trace = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame
+    for frame, number in traceback.walk_tb(error.__traceback__):
         if code is not None and frame.f_code.co_filename == code.co_filename:
-            line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+            line = linecache.getline(code.co_filename, number).strip()
             where = f", in `{line}`" if line else ""
-        trace = trace.tb_next
     what = str(error).strip().split("\n")[0][:300]
     return f"raised {type(error).__name__}{where}" + (f": {what}" if what else ".")
 

@@ -12,9 +12,7 @@ __all__ = ["judge"]
 
 def judge(answers: Sequence[Answer], key: Key) -> str:
     """The sentence to say about the answers to a key's cases, or "" where all is right."""
-    right = [
-        _matches(answer, want, key) for answer, want in zip(answers, key.expected, strict=True)
-    ]
+    right = [_matches(given, want, key) for given, want in zip(answers, key.expected, strict=True)]
     if all(right):
         changed = next((answer.changed[0] for answer in answers if answer.changed), "")
         if changed:
@@ -62,29 +60,22 @@ def _difference(answer, key, i):
         return answer.problem
     wanted = key.expected[i]
     if len(answer.values) != len(wanted):
-        return (
-            f"returned {len(answer.values)} values in a tuple, where {len(wanted)} "
-            f"{'is' if len(wanted) == 1 else 'are'} wanted."
-        )
-    which = "".join(
-        f", {name} of shape {value.shape}"
-        if isinstance(value, np.ndarray)
-        else f", {name} = {value:g}"
-        for name, value in zip(key.arguments, key.cases[i], strict=True)
-    )
-    which = f"input {i + 1} ({which.removeprefix(', ')})"
+        be = "is" if len(wanted) == 1 else "are"
+        return f"returned {len(answer.values)} values in a tuple, where {len(wanted)} {be} wanted."
+    told = [
+        f"{name} of shape {v.shape}" if isinstance(v, np.ndarray) else f"{name} = {v:g}"
+        for name, v in zip(key.arguments, key.cases[i], strict=True)
+    ]
+    which = f"input {i + 1} ({', '.join(told)})"
     for j, (value, want) in enumerate(zip(answer.values, wanted, strict=True)):
         output = "" if len(wanted) == 1 else f"output {j + 1} "
         if value.shape != want.shape:
-            hint = ""
+            said = f"returned {output}of shape {value.shape} instead of {want.shape} for {which}."
             if value.shape == want.shape[::-1]:
-                hint = " It looks transposed."
-            elif value.size == want.size:
-                hint = " The number of values is right, their arrangement is not."
-            return (
-                f"returned {output}of shape {value.shape} instead of {want.shape} for {which}."
-                f"{hint}"
-            )
+                return f"{said} It looks transposed."
+            if value.size == want.size:
+                return f"{said} The number of values is right, their arrangement is not."
+            return said
         value = value.astype("float64")
         unusable = ~np.isfinite(value)
         if unusable.any():

@@ -73,11 +73,7 @@ def save_keys(path: str | os.PathLike, keys: Iterable[Key]) -> None:
 
 
 def load_key(path: str | os.PathLike, name: str) -> Key:
-    """The `Key` of one exercise in a file that `save_keys` wrote.
-
-    Raises:
-        ValueError: the file is damaged, or has no exercise of that name.
-    """
+    """One exercise's `Key`, from a file of `save_keys`; raises a ValueError where there is none."""
     try:
         with np.load(path, allow_pickle=False) as file:
             names = [entry.split("/")[0] for entry in file.files if entry.endswith("/about")]

@@ -28,24 +28,20 @@ def faces(
     Few continuous causes behind many pixels: a code can be scored against the causes. A pose moves
     every feature of the face and hides some, so pixels depend on it in no linear way.
 
+    Returns a `Split` of float32: x in [0, 1] and y (n, 5), a column for each of `FACE_PARAMETERS`
+    in their units. Raises a TypeError or ValueError for an unknown name or shape, or a bad `n`.
+
     Args:
-        n: number of faces.
+        n: number of faces, from 1.
         vary: names out of `FACE_PARAMETERS`; the others keep a neutral value: "smile" from -1
             (corners of the mouth down) to 1 (up); "yaw", the head turned by -30 to 30 degrees,
             positive to the viewer's right; "pitch", raised by -20 to 20 degrees; "eyes", open from
             0.2 to 1; "light", coming from -60 to 60 degrees, positive from the viewer's right.
         seed: one seed gives a parameter the same values, whatever else varies.
         shape: "flat" for (n, 784), "image" for (n, 28, 28, 1).
-
-    Returns:
-        `Split`: x in [0, 1] and y (n, 5), a column for each of `FACE_PARAMETERS` in their units,
-        as float32.
-
-    Raises:
-        TypeError, ValueError: `n` is no whole number from 1, a name is unknown, or another shape.
     """
     n, vary = _validate.whole("n", n), _validate.some_of("vary", vary, FACE_PARAMETERS)
-    low, high, neutral = np.array(list(_PARAMETERS.values())).T
+    low, high, neutral = np.array([*_PARAMETERS.values()]).T
     uniform = np.random.default_rng(seed).random((len(FACE_PARAMETERS), n)).T
     y = np.where(np.isin(FACE_PARAMETERS, vary), low + (high - low) * uniform, neutral)
     return Split(draw_faces(y, shape=shape), y.astype("float32"))
@@ -57,12 +53,8 @@ def draw_faces(y: ArrayLike, *, shape: str = "flat") -> np.ndarray:
     The head is an ellipsoid, seen from afar and lit from one side (Lambert's law); hair, brows,
     eyes and mouth are painted on it and turn with it, and the nose stands out.
 
-    Args:
-        y: (n, 5), a column for each of `FACE_PARAMETERS`, in the ranges that `faces` tells.
-        shape: "flat" or "image".
-
-    Raises:
-        ValueError: another shape, or a parameter outside its range.
+    y is (n, 5), a column for each of `FACE_PARAMETERS`, in the ranges that `faces` tells; shape is
+    "flat" or "image". Raises a ValueError otherwise.
     """
     y = _validate.codes("y", y, len(FACE_PARAMETERS)).astype("float32")
     for values, (name, (low, high, _)) in zip(y.T, _PARAMETERS.items(), strict=True):

@@ -22,10 +22,7 @@ def data_folder() -> Path:
     """The folder that holds the course's data, wherever Python was started.
 
     The environment variable ``COURSEKIT_DATA`` comes first, then the copy inside an installed
-    package, then ``data/`` of the checkout.
-
-    Raises:
-        DataFileError: none of them exists.
+    package, then ``data/`` of the checkout. Raises a `DataFileError` where none of them exists.
     """
     chosen = os.environ.get("COURSEKIT_DATA")
     package = Path(__file__).resolve().parents[1]

@@ -40,17 +40,11 @@ def mnist(digits: Iterable[int] = range(10), *, shape: str = "flat") -> Dataset:
     """MNIST: 55,000 training, 5,000 validation and 10,000 test images of 28 by 28 pixels.
 
     The validation images are the first 5,000 of the original training set (LeCun et al. 1998).
-    Images are float32 in [0, 1], labels uint8.
-
-    Args:
-        digits: which digits to keep, e.g. ``(1, 5, 6)``; the original order is kept.
-        shape: "flat" for (n, 784), "image" for (n, 28, 28, 1).
-
-    Raises:
-        ValueError: a digit outside 0 to 9, no digit at all, or another shape.
-        DataFileError: the file is missing or is not the published one.
+    Images are float32 in [0, 1], of the `shape` "flat" (n, 784) or "image" (n, 28, 28, 1), labels
+    uint8. `digits` are those to keep, e.g. ``(1, 5, 6)``, in their original order. Raises a
+    ValueError for others, a `DataFileError` where the file is missing or not the published one.
     """
-    return _load("MNIST", "mnist.npz", "digits", digits, shape, validation=5_000)
+    return _load("MNIST", "mnist.npz", "digits", digits, shape, 5_000)
 
 
 def fashion_mnist(classes: Iterable[int] = range(10), *, shape: str = "flat") -> Dataset:
@@ -61,8 +55,7 @@ def fashion_mnist(classes: Iterable[int] = range(10), *, shape: str = "flat") ->
 
     All else as for `mnist`, with classes in place of digits.
     """
-    file = "fashion_mnist_12k.npz"
-    return _load("Fashion-MNIST", file, "classes", classes, shape, validation=1_000)
+    return _load("Fashion-MNIST", "fashion_mnist_12k.npz", "classes", classes, shape, 1_000)
 
 
 def in_shape(x, shape):

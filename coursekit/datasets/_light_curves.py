@@ -52,11 +52,10 @@ def light_curves(
     even: bool = False,
     seed: int = 0,
 ) -> LightCurves:
-    """Observations of periodic variable stars, each folded with its period.
+    """Observations of periodic variable stars, each a `light_curve` folded with its period.
 
-    The curves are those of `light_curve`. The classes are equally likely; periods are drawn
-    uniformly in their logarithm and amplitudes uniformly, independently of each other (in the sky
-    they are correlated, and the classes are not equally frequent):
+    The classes are equally likely; periods are drawn uniformly in their logarithm and amplitudes
+    uniformly, independently (in the sky they are correlated, and some classes are more frequent):
 
     - RRab: RR Lyrae star in its fundamental mode; 0.45 to 0.75 days, 0.4 to 1.2 magnitudes
     - RRc: RR Lyrae star in its first overtone; 0.25 to 0.42 days, 0.25 to 0.55 magnitudes
@@ -64,20 +63,16 @@ def light_curves(
     - eclipsing: two stars that eclipse each other; 0.6 to 3 days, 0.15 to 0.6 magnitudes
 
     Each observation falls on a random night of three seasons of 240 days, a year apart, at a random
-    time within four hours of midnight.
+    time within four hours of midnight. An unknown class, or a number outside its
+    range, raises a TypeError or ValueError.
 
     Args:
-        n: number of stars.
+        n, points: number of stars, and of observations of each, from 1.
         classes: names out of `STAR_CLASSES`.
-        points: observations of each star.
-        noise: standard deviation of the Gaussian error of each magnitude.
+        noise: standard deviation of the Gaussian error of each magnitude, from 0.
         hidden: how far `hidden` varies around 0, uniformly, from 0 to 1.
         even: all stars have the same phases instead, the middles of `points` equal parts.
         seed: of the random numbers.
-
-    Raises:
-        TypeError, ValueError: `n` or `points` is no whole number from 1, a class is unknown,
-            `noise` is negative, or `hidden` lies outside [0, 1].
     """
     n, points = _validate.whole("n", n), _validate.whole("points", points)
     classes = _validate.some_of("classes", classes, STAR_CLASSES, at_least=1)
@@ -85,8 +80,7 @@ def light_curves(
     spread = _validate.real("hidden", hidden, at_least=0, at_most=1)
     rng = np.random.default_rng(seed)
     label = rng.choice([STAR_CLASSES.index(name) for name in classes], n)
-    ranges = np.array(list(_RANGES.values()))[label]
-    (shortest, longest), (smallest, largest) = ranges.transpose(1, 2, 0)
+    (shortest, smallest), (longest, largest) = np.array([*_RANGES.values()])[label].T
     period = shortest * (longest / shortest) ** rng.random(n)
     amplitude = smallest + (largest - smallest) * rng.random(n)
     hidden = spread * rng.uniform(-1, 1, n)
@@ -112,6 +106,8 @@ def light_curve(
 ) -> np.ndarray:
     """Magnitudes of one star above its maximum light, from 0 to `amplitude`, without noise.
 
+    An unknown class, or a number outside its range, raises a TypeError or ValueError.
+
     - RRab and RRc: a Fourier series with the amplitude ratios and phase differences that are
       typical in the V band (Simon and Lee 1981 introduced them). For RRab the difference phi_31
       follows from the period and the metallicity, [Fe/H] = -5.038 - 5.394 period + 1.345 phi_31
@@ -126,15 +122,11 @@ def light_curve(
 
     Args:
         name: one of `STAR_CLASSES`.
-        period: in days, in the class's range (see `light_curves`).
-        amplitude: in magnitudes, in the class's range.
+        period, amplitude: in days and in magnitudes, in the class's range (see `light_curves`).
         phase: of any shape, which the result has too; `LightCurves` tells where it is 0.
         hidden: in [-1, 1]. It changes [Fe/H] = -1.5 + 0.7 hidden (RRab), the second harmonic's
             ratio 0.15 + 0.1 hidden (RRc), the bump's height by the factor 1 + hidden / 2
             (Cepheid), or the secondary's brightness per area 0.5 + 0.2 hidden (eclipsing).
-
-    Raises:
-        TypeError, ValueError: an unknown class, or a number outside its range.
     """
     if name not in STAR_CLASSES:
         raise ValueError(f"name must be among {', '.join(STAR_CLASSES)}, got {name!r}.")

@@ -17,17 +17,10 @@ def swiss_roll(n: int = 2000, *, noise: float = 0.0, seed: int = 0) -> Split:
     scikit-learn's roll (its angle t is uniform, so it is denser inside); what this adds is the
     arc length, the coordinate that unrolling must find: t itself is not in proportion to it.
 
-    Args:
-        n: number of points.
-        noise: standard deviation of Gaussian noise on each of the three coordinates.
-        seed: of the random numbers; another seed gives other points of the same roll.
-
-    Returns:
-        `Split`: x (n, 3) and y (n, 2), the arc length along the spiral from its inner end and the
-        height on the roll, both in the unit of x, as float32.
-
-    Raises:
-        ValueError: `n` is no whole number from 1, or `noise` is negative or not finite.
+    Returns a `Split` of float32: x (n, 3) and y (n, 2), the arc length along the spiral from its
+    inner end and the height on the roll, both in the unit of x. `noise` is the standard deviation
+    of Gaussian noise on each coordinate, from 0; another `seed` gives other points of the same
+    roll. Raises a ValueError unless `n` is a whole number from 1 and `noise` fits.
     """
 
     def length(t):  # of the spiral (t cos t, t sin t): the integral of sqrt(1 + t^2)
@@ -39,7 +32,7 @@ def swiss_roll(n: int = 2000, *, noise: float = 0.0, seed: int = 0) -> Split:
 def s_curve(n: int = 2000, *, height: float = 2.0, noise: float = 0.0, seed: int = 0) -> Split:
     """A sheet of 3 pi by `height` bent to an S in three dimensions (scikit-learn's, of height 2).
 
-    Args, returns and raises as for `swiss_roll`; y holds the arc length along the S and the height.
+    All else as for `swiss_roll`; y holds the arc length along the S and the height.
     """
     if isinstance(height, bool) or not isinstance(height, numbers.Real) or not 0 < height < np.inf:
         raise ValueError(f"height must be a positive number, got {height!r}.")
@@ -51,7 +44,7 @@ def circles(
 ) -> Split:
     """Points on concentric circles in the plane, equally many on each, evenly dense along each.
 
-    Args, returns and raises as for `swiss_roll`, with a positive number per circle in `radii`; x is
+    All else as for `swiss_roll`, with a positive number per circle in `radii`; x is
     (n, 2), and y holds the angle in [0, 2 pi) and the circle's number from 0.
     """
     _validate_options(n, noise)

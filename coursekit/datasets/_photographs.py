@@ -20,20 +20,13 @@ _FILES = {
 
 
 def photographs(names: Sequence[str] = tuple(_FILES)) -> dict[str, np.ndarray]:
-    """Six color photographs of 300 to 512 by 451 to 640 pixels, as a dict from name to image.
+    """Six color photographs of 300 to 512 by 451 to 640 pixels, or some of them, by their `names`.
 
     "astronaut", "cat", "coffee" and "rocket" are scikit-image's, "china" and "flower"
     scikit-learn's; they are read from the installed packages, never downloaded.
 
-    Args:
-        names: which ones, in this order.
-
-    Returns:
-        Images (height, width, 3) as float32 in [0, 1].
-
-    Raises:
-        ValueError: an unknown name.
-        DataFileError: an installed package lacks the file.
+    Returns a dict from name to image, (height, width, 3) as float32 in [0, 1]. Raises a ValueError
+    for an unknown name, a `DataFileError` where an installed package lacks the file.
     """
     images = {}
     for name in _validate.some_of("names", names, tuple(_FILES)):

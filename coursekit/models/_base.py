@@ -35,9 +35,8 @@ class Composed(keras.Model):
     def decode(self, z: ArrayLike, y: Condition = None, batch_size: int = 1000) -> np.ndarray:
         """Images of a batch of codes, and of conditions `y` where the decoder takes them; float32.
 
-        Raises:
-            ValueError: an array has another shape than its network takes, or is not finite; `y` is
-                missing where a network takes it, or given where not.
+        Raises a ValueError where an array is not finite or has another shape than its network
+        takes, or `y` is missing where a network takes it, or given where not.
         """
         return predict(self.image_decoder, batch_size, **{self.symbol: z, "y": y})
 

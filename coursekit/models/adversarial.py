@@ -24,8 +24,9 @@ class _AdversarialModel(_base.Untargeted):
 
     settings = ("real_label", "gradient_penalty", "seed")
 
-    def __init__(self, *, loss="non-saturating", real_label=1.0, gradient_penalty=0.0, seed=None,
-                 **kwargs):  # fmt: skip
+    def __init__(
+        self, *, loss="non-saturating", real_label=1.0, gradient_penalty=0.0, seed=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.game = _validate.one_of("loss", loss, ("non-saturating", "minimax"))
         self.real_label = _validate.real("real_label", real_label, above=0.5, at_most=1)
@@ -118,11 +119,9 @@ class GAN(_AdversarialModel):
             random small step as in lecture 06.
         seed: whole number that makes the draws of z in `fit` reproducible, or None.
 
-    Raises:
-        TypeError, ValueError: a player is no built Keras model, their shapes do not meet, an option
-            is outside its range, or there is a layer such as Dropout beside a gradient penalty; in
-            `fit` and `evaluate`, targets, sample weights, or a loss given to `compile`.
-        ArithmeticError: in `fit`, a loss is no longer finite.
+    Other players and options raise a TypeError or ValueError, as does a layer such as Dropout
+    beside a gradient penalty; so do, in `fit` and `evaluate`, targets, sample weights, and a loss
+    given to `compile`. `fit` raises an ArithmeticError where a loss is no longer finite.
     """
 
     parts = ("generator", "discriminator")
@@ -184,8 +183,7 @@ class AdversarialAutoencoder(_AdversarialModel, _base.Likelihood):
         beta: the weight of J_G in the loss, from 0.
         loss, real_label, gradient_penalty, seed: as for `GAN`.
 
-    Raises:
-        TypeError, ValueError, ArithmeticError: as `GAN`, or `prior` gives no such codes.
+    Raises as `GAN`, and where `prior` gives no such codes.
     """
 
     parts = ("encoder", "decoder", "discriminator", "prior")

@@ -16,13 +16,8 @@ class Autoencoder(_base.Encoding):
     Train it with the input as its own target, ``fit(x, x)``. Both halves stay reachable as
     `encoder` and `decoder`, and the whole is saved and loaded as one ``.keras`` file.
 
-    Args:
-        encoder: built Keras model from inputs x to codes h.
-        decoder: built Keras model from codes h to reconstructions of the inputs' shape.
-
-    Raises:
-        TypeError, ValueError: a half is no built Keras model with one input and one output, or
-            their shapes do not meet.
+    They are built Keras models with one input and one output, from inputs x to codes h and from
+    codes to reconstructions of the inputs' shape; others raise a TypeError or ValueError.
     """
 
     symbol = "h"

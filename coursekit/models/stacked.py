@@ -33,8 +33,7 @@ class StackedAutoencoder(Autoencoder):
         code_activation, output_activation: of the last code, and of x_hat.
         kernel_initializer: of every W.
 
-    Raises:
-        TypeError, ValueError: `units` is no such sequence; otherwise as `Autoencoder`.
+    Other `units` raise a TypeError or ValueError.
     """
 
     parts = ()
@@ -86,14 +85,10 @@ class StackedAutoencoder(Autoencoder):
     ) -> list[keras.callbacks.History]:  # fmt: skip
         """Train each autoencoder on the codes of the one before; gives what each `fit` returned.
 
-        Args:
-            x: training inputs (N, n).
-            optimizer, loss, compile_options: for each `compile`; every autoencoder gets an
-                optimizer of its own, made from the configuration.
-            **fit_options: for each `fit`, such as epochs and batch_size.
-
-        Raises:
-            ValueError: as `codes`; or `validation_data`, which only the first could be given.
+        x are inputs (N, n). Optimizer, loss and `compile_options` are for each `compile`; every
+        autoencoder gets an optimizer of its own, made from the configuration. `fit_options`, such
+        as epochs, are for each `fit`. Raises a ValueError as `codes`, and for `validation_data`,
+        which only the first could be given.
         """
         if "validation_data" in fit_options:
             raise ValueError(
@@ -112,15 +107,9 @@ class StackedAutoencoder(Autoencoder):
     def classifier(self, classes: int, *, frozen: bool = False) -> keras.Model:
         """A classifier, from x to probabilities, that begins with a copy of the encoder.
 
-        The copy has Dense layers; the stack itself stays as it is.
-
-        Args:
-            classes: number of classes, from 2.
-            frozen: whether the copy keeps its weights, so that only the last layer is trained. Set
-                a layer's `trainable` and compile again to change that.
-
-        Raises:
-            TypeError, ValueError: `classes` is no whole number from 2, `frozen` is not a bool.
+        The copy has Dense layers; the stack itself stays as it is. There are `classes`, from
+        2. With `frozen` the copy keeps its weights, so that only the last layer is trained; set a
+        layer's `trainable` and compile again to change that. Raises a TypeError or ValueError.
         """
         classes = _validate.whole("classes", classes, at_least=2)
         if not isinstance(frozen, bool):

@@ -42,10 +42,8 @@ class VariationalAutoencoder(_base.Likelihood):
         beta: the weight of the KL term in the loss, from 0 (Higgins et al. 2017).
         seed: whole number that makes the draws of z in `fit` and `evaluate` reproducible, or None.
 
-    Raises:
-        TypeError, ValueError: a half is no built Keras model, their shapes do not meet, or an
-            option is outside its range; in `fit` and `evaluate`, targets, sample weights, or a
-            loss given to `compile`.
+    Other halves and options raise a TypeError or ValueError; so do, in `fit` and `evaluate`,
+    targets, sample weights, and a loss given to `compile`.
     """
 
     settings = ("variance", "beta", "seed")
@@ -97,13 +95,8 @@ class VariationalAutoencoder(_base.Likelihood):
     ) -> np.ndarray:  # fmt: skip
         """A lower bound on log p(x) of each image, E log p(x | z) - KL, in nats, whatever beta.
 
-        Args:
-            x, y: images, and conditions for the conditional form.
-            samples: how many draws of z, made with `seed`, the expectation is averaged over.
-            batch_size: how many codes are decoded at once; the result does not depend on it.
-
-        Raises:
-            TypeError, ValueError: as `decode`, or `samples` is no whole number from 1.
+        The expectation is averaged over `samples` draws of z, from 1, made with `seed`; how many
+        codes are decoded at once, `batch_size`, does not change the result. Errors as `decode`.
         """
         samples = _validate.whole("samples", samples)
         q = self.encode(x, y, batch_size)

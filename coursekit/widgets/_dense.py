@@ -92,20 +92,14 @@ def _read_activation(layer, function):
 
 
 def _read_batch_normalization(layer, shape):
+    gamma, beta = layer.gamma if layer.scale else 1.0, layer.beta if layer.center else 0.0
+    weights = layer.moving_mean, layer.moving_variance, gamma, beta
     mean, variance, gamma, beta = (
-        keras.ops.convert_to_numpy(weight).astype("float64")
-        for weight in (
-            layer.moving_mean,
-            layer.moving_variance,
-            layer.gamma if layer.scale else 1.0,
-            layer.beta if layer.center else 0.0,
-        )
+        keras.ops.convert_to_numpy(weight).astype("float64") for weight in weights
     )
     scale = gamma / np.sqrt(variance + layer.epsilon)
     along = [1] * len(shape)
     along[layer.axis] = -1
-    scale, shift = (
-        np.broadcast_to(values.reshape(along)[0], shape[1:])
-        for values in (scale, beta - mean * scale)
-    )
+    affine = (values.reshape(along)[0] for values in (scale, beta - mean * scale))
+    scale, shift = (np.broadcast_to(values, shape[1:]) for values in affine)
     return [{"kind": "affine", "size": scale.size}], [scale, shift]

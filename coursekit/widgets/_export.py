@@ -13,9 +13,12 @@ from coursekit.widgets._base import CourseWidget, read_sources
 
 
 def export_html(
-    widget: CourseWidget, path: str | os.PathLike, *, title: str | None = None,
+    widget: CourseWidget,
+    path: str | os.PathLike,
+    *,
+    title: str | None = None,
     overwrite: bool = False,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write `widget`, as it stands, to one HTML file that moves without a kernel or a network.
 
     `title` is by default the widget's kind. Returns the path written. Raises `TypeError` for

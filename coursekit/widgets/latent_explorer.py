@@ -150,8 +150,7 @@ class LatentExplorer(ModelWidget):
                     f"{proposal['trait'].name} must lie within the grid's limits "
                     f"{self._limits}, got {code.tolist()}."
                 )
-            wider = [np.minimum(low, code), np.maximum(high, code)]
-            self._limits = np.stack(wider, axis=1).tolist()
+            self._limits = np.stack([np.minimum(low, code), np.maximum(high, code)], 1).tolist()
         return code
 
     @t.validate("units")

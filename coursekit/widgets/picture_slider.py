@@ -62,15 +62,9 @@ class PictureSlider(CourseWidget):
             raise TypeError(f"captions must be strings, got {captions}.")
         self._count = len(pictures)
         start = numbered("start", start, "stop", self._count)
-        files, width = _drawn(pictures)
+        drawn = _drawn(pictures)
         super().__init__(
-            index=start,
-            _pictures=files,
-            _width=width,
-            _label=label,
-            _values=values,
-            _captions=captions,
-            _alt=alt,
+            index=start, _values=values, _captions=captions, _label=label, _alt=alt, **drawn
         )
 
     @t.validate("index")
@@ -95,7 +89,7 @@ def _text(value):
 
 
 def _drawn(pictures):
-    """The pictures as URLs of PNG data, and the width in CSS pixels at which they are shown."""
+    """The traits of the pictures: URLs of PNG data, and the width to show them at in CSS pixels."""
     figures = all(isinstance(picture, Figure) for picture in pictures)
     if not figures and any(isinstance(picture, Figure) for picture in pictures):
         raise TypeError("pictures must be all Figures or all image arrays, got both.")
@@ -103,11 +97,12 @@ def _drawn(pictures):
     if len(sizes) > 1:
         raise ValueError(f"pictures must be of one size, got {', '.join(map(str, sorted(sizes)))}.")
     if figures:
-        return [_rendered(figure) for figure in pictures], round(96 * pictures[0].get_figwidth())
+        width = round(96 * pictures[0].get_figwidth())
+        return {"_pictures": [_rendered(figure) for figure in pictures], "_width": width}
     images = _validate.images("pictures", np.stack(pictures), unit_range=True)
     width = images.shape[2]
     files = [_encoded(Image.fromarray(image)) for image in np.rint(255 * images).astype("uint8")]
-    return files, width * max(1, IMAGE_WIDTH // width)
+    return {"_pictures": files, "_width": width * max(1, IMAGE_WIDTH // width)}
 
 
 def _rendered(figure):
