@@ -150,13 +150,17 @@ class Runner(contextlib.AbstractContextManager):
     def _supervise(self, job, run, space, end):
         reading, writing = os.pipe()
         with os.fdopen(reading, "rb", buffering=0) as pipe:
-            try:
-                socket.send_fds(self._channel, [b"x"], [writing])
-            finally:
-                os.close(writing)
             job["init"] = space.init if space else None
             job["folder"] = "/tmp" if space else tempfile.mkdtemp(dir=self._folder)
-            self._connection.send_bytes(pickle.dumps(job))
+            # A file in memory that the fork alone reads: what the zygote held, the next fork finds.
+            with os.fdopen(os.memfd_create("job"), "wb") as file:
+                pickle.dump(job, file)
+                file.flush()
+                file.seek(0)
+                try:
+                    socket.send_fds(self._channel, [b"x"], [writing, file.fileno()])
+                finally:
+                    os.close(writing)
             child = self._connection.recv()
             try:
                 at, why = self._follow(pipe, job, run, space, end)

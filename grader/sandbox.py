@@ -93,10 +93,16 @@ class Sandbox(contextlib.AbstractContextManager):
 
     def __init__(self, limits: Limits | None = None):
         told, tell = os.pipe()
+        # In memory, where the sandbox's own two processes take the filter from.
+        program = os.memfd_create("filter")
         try:
+            with _filter() as (library, compiled):
+                if library.seccomp_export_bpf(compiled, program):
+                    raise OSError("seccomp's filter cannot be exported")
+            os.lseek(program, 0, os.SEEK_SET)
             self._bwrap = subprocess.Popen(
-                _command(tell, (limits or Limits()).folder),
-                pass_fds=[tell],
+                _command(tell, program, (limits or Limits()).folder),
+                pass_fds=[tell, program],
                 stdin=subprocess.PIPE,  # closed if the grader is killed, however early
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -112,6 +118,8 @@ class Sandbox(contextlib.AbstractContextManager):
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
             raise
+        finally:
+            os.close(program)
         if not ready:
             said = self._bwrap.communicate()[1].decode(errors="replace").strip()
             raise Unavailable(f"bubblewrap makes no sandbox here: {said}. {PERMIT}{INSTALL}")
@@ -186,6 +194,14 @@ def refuse() -> None:
     Raises:
         OSError: it cannot be installed.
     """
+    with _filter() as (library, program):
+        if library.seccomp_load(program):
+            raise OSError("seccomp's filter is not accepted")
+
+
+@contextlib.contextmanager
+def _filter():
+    """libseccomp, and the filter as one of its programs."""
     library = _seccomp()
     program = library.seccomp_init(_ALLOW)
 
@@ -197,17 +213,18 @@ def refuse() -> None:
         ):
             raise OSError(f"seccomp has no rule for {name}")
 
-    for name in _REFUSED:
-        add(errno.EPERM, name)
-    for family in range(_AF_NETLINK):
-        if family not in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6):
+    try:
+        for name in _REFUSED:
+            add(errno.EPERM, name)
+        # Not even loopback: what waits in its buffers is charged to the whole machine.
+        for family in set(range(_AF_NETLINK)) - {socket.AF_UNIX}:
             add(errno.EAFNOSUPPORT, "socket", _Condition(0, _EQUAL, family))
-    add(errno.EAFNOSUPPORT, "socket", _Condition(0, _GREATER, _AF_NETLINK))
-    add(errno.EPERM, "clone", _Condition(0, _MASKED, _CLONE_NEWUSER, _CLONE_NEWUSER))
-    add(errno.ENOSYS, "clone3")  # its flags cannot be looked at; libraries fall back on clone
-    if library.seccomp_load(program):
-        raise OSError("seccomp's filter is not accepted")
-    library.seccomp_release(program)
+        add(errno.EAFNOSUPPORT, "socket", _Condition(0, _GREATER, _AF_NETLINK))
+        add(errno.EPERM, "clone", _Condition(0, _MASKED, _CLONE_NEWUSER, _CLONE_NEWUSER))
+        add(errno.ENOSYS, "clone3")  # its flags cannot be looked at; libraries fall back on clone
+        yield library, program
+    finally:
+        library.seccomp_release(program)
 
 
 def confine(limits: Limits) -> None:
@@ -221,6 +238,7 @@ def confine(limits: Limits) -> None:
         "RLIMIT_FSIZE": limits.folder,
         "RLIMIT_NOFILE": 256,
         "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_SIGPENDING": 256,
     }
     release = platform.release().split(".")
     if (int(release[0]), int("".join(filter(str.isdigit, release[1])))) >= (5, 14):
@@ -265,7 +283,7 @@ _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 38, 24
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
-def _command(info, size):
+def _command(info, program, size):
     """bubblewrap's command line, for a process that waits until nobody holds its input."""
     binds = [word for path in _visible() for word in ("--ro-bind", str(path), str(path))]
     settings = Path(sys.prefix, "home")  # where `make` puts Jupyter's, if there is no other home
@@ -281,8 +299,17 @@ def _command(info, size):
         *binds,
         *("--proc", "/proc", "--dev", "/dev"),
         *("--size", str(size), "--perms", "1777", "--tmpfs", "/dev/shm"),
-        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
-        *("--info-fd", str(info), "/bin/sh", "-c", "echo ready; exec cat"),
+        # What lies in /proc could be written to: other processes' memory, settings of the kernel.
+        *("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
+        *(
+            "--seccomp",
+            str(program),
+            "--info-fd",
+            str(info),
+            "/bin/sh",
+            "-c",
+            "echo ready; exec cat",
+        ),
     ]
 
 
@@ -305,6 +332,7 @@ def _seccomp():
         ctypes.POINTER(_Condition),
     )
     library.seccomp_load.argtypes = library.seccomp_release.argtypes = (ctypes.c_void_p,)
+    library.seccomp_export_bpf.argtypes = (ctypes.c_void_p, ctypes.c_int)
     return library
 
 

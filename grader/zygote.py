@@ -1,7 +1,8 @@
 """The process that has imported TensorFlow once; each submission's process is a fork of it.
 
-It holds no solution and no expected value, and computes nothing itself: a fork could not use
-TensorFlow after its parent has. `runner` starts it and tells it what to fork for.
+It holds no solution, no expected value and no byte of any submission: a fork could find it, and
+reads its own job from a descriptor. It computes nothing: a fork could not use TensorFlow after its
+parent has. `runner` starts it and tells it when to fork.
 """
 
 import contextlib
@@ -63,10 +64,9 @@ def _serve(descriptor):
     connection = Connection(os.dup(descriptor))
     connection.send("ready")
     while True:
-        _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 2)
         if not descriptors:
             return
-        job = pickle.loads(connection.recv_bytes())  # from the grader; nothing else writes here
         child = os.fork()
         if child == 0:
             status = 1
@@ -74,13 +74,16 @@ def _serve(descriptor):
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 channel.close()
                 connection.close()
-                status = _enter(job, descriptors[0])
+                pipe, job = descriptors
+                with os.fdopen(job, "rb") as file:
+                    job = pickle.load(file)
+                status = _enter(job, pipe)
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(status)
-        os.close(descriptors[0])
-        del job
+        for descriptor in descriptors:
+            os.close(descriptor)
         connection.send(child)
         connection.send(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 

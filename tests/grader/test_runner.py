@@ -78,6 +78,72 @@ def test_submissions_know_nothing_of_each_other(sandboxed):
     assert "left" not in printed(sandboxed, "import os; os.listdir('/tmp')")
 
 
+# Prints the hexadecimal digits that stand behind a word anywhere in the process's memory. The word
+# is put together when it is needed, so that the search does not find itself.
+SEARCH = """
+import re
+word = bytes(reversed(b'terces-eht'))
+found = set()
+for line in open('/proc/self/maps'):
+    span, rights, *_, name = line.split(maxsplit=5) if line.count(' ') > 5 else [*line.split(), '']
+    if rights.startswith('rw'):
+        start, end = (int(number, 16) for number in span.split('-'))
+        with open('/proc/self/mem', 'rb') as memory:
+            while start < end:
+                try:
+                    memory.seek(start)
+                    part = memory.read(min(end - start, 1 << 24))
+                except (OSError, ValueError, OverflowError):
+                    break
+                found.update(re.findall(word + b'=([0-9a-f]{16})', part))
+                start += 1 << 24
+print(len(found), sorted(found)[:5])
+"""
+
+
+def test_the_memory_holds_nothing_of_an_earlier_submission(sandboxed):
+    secret = os.urandom(8).hex()
+    # Of many sizes, since freed memory is used again by what is as large.
+    sources = [f"answer = 'the-secret={secret}'  #" + n * "." for n in range(0, 6_000, 100)]
+    files = {f"the-secret={secret}-{n}": f"the-secret={secret}".encode() * n for n in (1, 9, 99)}
+    run(sandboxed, *sources, files=files)
+    own = "the-secret" + "=" + "0123456789abcdef"
+    assert printed(sandboxed, f"own = {own!r}{SEARCH}") == "1 [b'0123456789abcdef']"
+
+
+def test_proc_cannot_be_written_to(sandboxed):
+    """Not the memory of the sandbox's own processes, nor a setting of the kernel."""
+    source = """
+    import glob, os
+    for path in [*glob.glob('/proc/[0-9]*/mem'), *glob.glob('/proc/[0-9]*/oom_score_adj'),
+                 '/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger']:
+        try:
+            open(path, 'r+b')
+        except OSError:
+            continue
+        print(path)
+    """
+    source = "\n".join(line.removeprefix("    ") for line in source.splitlines())
+    assert printed(sandboxed, source) == ""
+
+
+def test_every_process_inside_has_the_filter(sandboxed):
+    source = (
+        "import glob\n"
+        "for path in sorted(glob.glob('/proc/[0-9]*/status')):\n"
+        "    print([line.split()[1] for line in open(path) if line.startswith('Seccomp:')])"
+    )
+    found = printed(sandboxed, source).split()
+    assert len(found) >= 3
+    assert set(found) == {"['2']"}
+
+
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
+def test_no_socket_of_the_network_not_even_loopback(sandboxed, family):
+    source = f"import socket; socket.socket(socket.{family})"
+    assert "Address family not supported" in printed(sandboxed, source)
+
+
 def test_nothing_of_the_instructor_is_to_be_seen(sandboxed, tmp_path):
     # Of the checkout the course's package and data alone, and Python's environment if it is there.
     seen = ast.literal_eval(printed(sandboxed, f"import os; os.listdir({str(ROOT)!r})"))
@@ -125,7 +191,7 @@ def test_there_is_no_network(sandboxed):
         thread.start()
         port = server.getsockname()[1]
         source = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
-        assert "refused" in printed(sandboxed, source)
+        assert "Address family not supported" in printed(sandboxed, source)
         assert "gaierror" in printed(
             sandboxed, "import socket; socket.getaddrinfo('example.org', 80)"
         )
