@@ -83,7 +83,9 @@ def obey_permissions():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
-@pytest.mark.parametrize("home", ["{folder}", "/dev/null/nowhere"])
+@pytest.mark.parametrize(
+    "home", ["{folder}", pytest.param("/dev/null/nowhere", marks=pytest.mark.slow)]
+)
 def test_a_home_directory_that_cannot_be_written_to(tmp_path, home):
     tmp_path.chmod(0o555)
     home = home.format(folder=tmp_path)

@@ -58,7 +58,7 @@ def run(pytester, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("required", [None, "0"])
+@pytest.mark.parametrize("required", [None, pytest.param("0", marks=pytest.mark.slow)])
 def test_without_it_a_skip_is_a_skip(run, required):
     result = run(required)
     result.assert_outcomes(passed=2, skipped=8, xfailed=1)  # a teardown's test has passed before
