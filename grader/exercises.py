@@ -229,8 +229,10 @@ def _double(value):
 def _rounded(values, bits):
     """To float32 with so many binary digits, and what is below 1e-9 to 0.
 
-    Processors differ in the last digit of an exponential; what is stored must not.
+    Processors differ in the last digit of an exponential and in the sign of NaN; what is stored
+    must not.
     """
+    values = np.where(np.isnan(values), np.nan, values)
     mantissa, exponent = np.frexp(values)
     kept = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
     return np.where(np.abs(values) < 1e-9, 0, kept).astype("float32")

@@ -15,6 +15,11 @@ def weights(rng, m, scale=0.1):
     return rng.normal(0, scale, (196, m)).astype("float32")
 
 
+def hidden(rng, n, m):
+    """What m units get of n images; in double precision, lest it depend on the processor."""
+    return images(rng, n).astype("float64") @ weights(rng, m)
+
+
 def sigmoid(a):
     return special.expit(a)
 
@@ -33,8 +38,8 @@ def kl_from_logits(a, rho):
 
 
 def kl_inputs(rng):
-    ordinary = images(rng, 40) @ weights(rng, 12) + rng.normal(-1, 0.5, 12)
-    with_silent = images(rng, 7) @ weights(rng, 30) + rng.normal(-1, 0.5, 30)
+    ordinary = hidden(rng, 40, 12) + rng.normal(-1, 0.5, 12)
+    with_silent = hidden(rng, 7, 30) + rng.normal(-1, 0.5, 30)
     with_silent[:, rng.integers(30)] -= 1000
     return (ordinary.astype("float32"), 0.1), (with_silent.astype("float32"), 0.05)
 
@@ -246,7 +251,7 @@ def winners(h, k, score=lambda h: h):
 
 def winner_inputs(rng):
     return [
-        ((images(rng, n) @ weights(rng, m)).astype("float32"), fraction)
+        ((hidden(rng, n, m)).astype("float32"), fraction)
         for n, m, fraction in ((20, 31, 0.1), (9, 20, 0.25))
     ]
 
@@ -333,10 +338,7 @@ def ratio(h, axis=1):
 
 
 def hoyer_inputs(rng):
-    return [
-        (np.tanh(images(rng, n) @ weights(rng, m)).astype("float32"),)
-        for n, m in ((12, 25), (5, 40))
-    ]
+    return [(np.tanh(hidden(rng, n, m)).astype("float32"),) for n, m in ((12, 25), (5, 40))]
 
 
 HOYER_SPARSITY = Exercise(

@@ -2,9 +2,13 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -304,6 +308,28 @@ def test_the_committed_student_version_is_the_one_that_is_made(folder, made):
         assert (student_folder(folder.name) / name).read_bytes() == content, (
             f"notebooks/assignments/{folder.name}/{name} is not up to date: run `make release`"
         )
+
+
+@pytest.mark.slow
+def test_another_processor_makes_the_same_checks(made):
+    """One without vector instructions, as far as OpenBLAS and NumPy can be told so."""
+    code = (
+        "import hashlib, io; from coursekit.checks.keys import save_keys\n"
+        "from grader import exercises\n"
+        "for folder in exercises.source_folders():\n"
+        "    file = io.BytesIO()\n"
+        "    save_keys(file, [exercise.key() for exercise in exercises.load(folder)])\n"
+        "    print(folder.name, hashlib.sha256(file.getvalue()).hexdigest())\n"
+    )
+    older = {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | older, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert dict(line.split() for line in done.stdout.splitlines()) == {
+        folder.name: hashlib.sha256(files["checks.npz"]).hexdigest()
+        for folder, files in made.items()
+    }
 
 
 def test_making_it_again_gives_the_same_bytes(folder, made, tmp_path):
