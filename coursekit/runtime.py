@@ -54,6 +54,8 @@ with _held_stderr():
 
         tf.get_logger().setLevel("ERROR")
 
+__all__ = ["Run", "setup"]
+
 _BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 # Entered once if a GPU turns out to be unusable after TensorFlow has taken hold of it.
@@ -70,7 +72,7 @@ class Run:
     device: str
     description: str
 
-    def epochs(self, *, cpu, gpu):
+    def epochs(self, *, cpu: int, gpu: int) -> int:
         """Number of epochs for this device: `cpu` fits the lecture hall, `gpu` the papers."""
         for name, value in (("cpu", cpu), ("gpu", gpu)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -78,7 +80,7 @@ class Run:
         return gpu if self.device == "GPU" else cpu
 
 
-def setup(seed=0, *, device="auto"):
+def setup(seed: int = 0, *, device: str = "auto") -> Run:
     """Seed everything, find the device, apply the course's plot style, and say so in one line.
 
     Python, NumPy and Keras are seeded and operations deterministic: two runs with one seed on one
