@@ -217,7 +217,7 @@ def _two_samples(**samples):
 def sharpness(x: ArrayLike) -> np.ndarray:
     """How sudden the changes in each image are: the variance of its Laplacian. Lecture 11.
 
-    The Laplacian compares a pixel with its four neighbours, so a blurred edge counts less than a
+    The Laplacian compares a pixel with its four neighbors, so a blurred edge counts less than a
     sharp one. Noise counts as well: compare images of one kind, and look at them. Takes gray images
     in [0, 1], as `psnr`, others raise a ValueError; returns (n,), from 0.
     """

@@ -23,7 +23,7 @@ __all__ = ["PALETTE", "hourglass", "image_grid", "image_rows", "interpolation_st
 _BARE = {"xticks": [], "yticks": [], "frame_on": False}
 
 with matplotlib.style.context("coursekit.course"):
-    #: Ten colours, one per label; a label keeps its colour in every figure and widget.
+    #: Ten colors, one per label; a label keeps its color in every figure and widget.
     PALETTE = tuple(plt.rcParams["axes.prop_cycle"].by_key()["color"])
 
 
@@ -96,7 +96,7 @@ def image_grid(images: ArrayLike, *, columns: int = 10, titles: Sequence | None 
 
 @_in_course_style
 def image_rows(rows: Mapping, *, column_titles: Sequence | None = None) -> Figure:
-    """One labelled row of images under another, to be compared column by column.
+    """One labeled row of images under another, to be compared column by column.
 
     `rows` is a dict from a row's label to its images, all rows as long as the `column_titles`.
     """
@@ -145,7 +145,7 @@ def latent_scatter(
     codes: ArrayLike, labels: ArrayLike, *, names: Mapping | Sequence | None = None,
     marks: Mapping | None = None, symbol: str = "h",
 ) -> Figure:  # fmt: skip
-    """Two-dimensional codes (n, 2), coloured by label, n whole numbers from 0 to 9.
+    """Two-dimensional codes (n, 2), colored by label, n whole numbers from 0 to 9.
 
     `names` leads from a label to its name in the legend; `marks` from a name to one code (2,),
     drawn as a black cross with that name. `symbol` is the axes' letter: "h", or "z" where the code
@@ -196,11 +196,11 @@ def latent_manifold(
     images = _validate.images("decode(codes)", decode(codes))
     if images.shape[0] != n * n or images.ndim != 3:
         raise ValueError(f"decode must give {n * n} gray images, got shape {images.shape}.")
-    # A gray line between neighbours shows where one code's image ends.
+    # A gray line between neighbors shows where one code's image ends.
     images = np.pad(images, ((0, 0), (0, 1), (0, 1)), constant_values=0.3)
     height, width = images.shape[1:]
     canvas = images.reshape(n, n, height, width).swapaxes(1, 2).reshape(n * height, n * width)
-    # The outermost images are centred on the ends of the ranges, so the edges lie half a step out.
+    # The outermost images are centered on the ends of the ranges, so the edges lie half a step out.
     half1, half2 = np.ptp(h1) / (n - 1) / 2, np.ptp(h2) / (n - 1) / 2
     edges = h1[0] - half1, h1[1] + half1, h2[0] - half2, h2[1] + half2
     figure, ax = plt.subplots(figsize=(7.2, 7))
@@ -214,7 +214,7 @@ def loss_curves(
     histories: Mapping, *, loss: str = "loss", xlabel: str = "epoch",
     ylabel: str = "loss", baselines: dict | None = None, log: bool = False,
 ) -> Figure:  # fmt: skip
-    """Training loss (solid) and validation loss (dashed) by epoch, one colour per model.
+    """Training loss (solid) and validation loss (dashed) by epoch, one color per model.
 
     `histories` is a dict from a model's name to what its `fit` returned, or its ``.history``;
     `loss` the logged quantity to draw, with and without ``"val_"`` before it; `baselines` a dict
@@ -241,10 +241,10 @@ def loss_curves(
 
 @_in_course_style
 def scatter_panels(panels: Mapping, values: ArrayLike, *, label: str) -> Figure:
-    """The same points in several views side by side, coloured by one value per point.
+    """The same points in several views side by side, colored by one value per point.
 
     `panels` is a dict from a view's title to its points, (n, 2) or (n, 3); `values` are (n,), such
-    as a true coordinate, and `label` says what, beside the colour bar.
+    as a true coordinate, and `label` says what, beside the color bar.
     """
     if not isinstance(panels, Mapping) or not panels:
         raise TypeError("panels must be a dict from a title to its points, and not empty.")

@@ -269,7 +269,7 @@ def _text(source):
 
 
 def _recognized(given, parts):
-    """The submitted cells, labelled with the ids of the released ones."""
+    """The submitted cells, labeled with the ids of the released ones."""
     by_id = {part.id: part for part in parts}
     by_text = {_squeezed(part.source, part.kind != "text"): part for part in parts}
     question, answer = _written_cells(parts)
