@@ -29,7 +29,7 @@ from coursekit import (
 )
 from coursekit.checks import CheckFailed, check
 from coursekit.expectations import ExpectationError, expect
-from coursekit.gradients import gradient
+from coursekit.gradients import gradient, jacobian
 from coursekit.sweeps import Trial, sweep
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "digits",
     "expect",
     "gradient",
+    "jacobian",
     "layers",
     "losses",
     "metrics",
