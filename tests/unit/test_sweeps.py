@@ -1,15 +1,15 @@
-"""Sweeps on executors as they are: threads, processes, a Dask cluster; interrupted and killed."""
+"""Sweeps in threads, in processes, on a Dask cluster; interrupted and killed."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from joblib.externals import loky
@@ -28,10 +28,7 @@ def interrupts_are_heard():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture
-def threads():
-    with ThreadPoolExecutor(2) as executor:
-        yield executor
+THREADS = {"backend": "threading", "jobs": 2}
 
 
 def quotient(a, b=1):
@@ -42,7 +39,7 @@ def results(trials):
     return [trial.result for trial in trials]
 
 
-def test_trials_come_in_the_order_of_the_grid_whichever_ends_first(threads):
+def test_trials_come_in_the_order_of_the_grid_whichever_ends_first():
     ended = []
 
     def train(wait):
@@ -51,7 +48,7 @@ def test_trials_come_in_the_order_of_the_grid_whichever_ends_first(threads):
         return 10 * wait
 
     waits = [0.2, 0.0, 0.1]
-    trials = ck.sweep(train, {"wait": waits}, threads)
+    trials = ck.sweep(train, {"wait": waits}, **THREADS)
     assert ended != waits
     assert [trial.setting for trial in trials] == [{"wait": wait} for wait in waits]
     assert results(trials) == [2.0, 0.0, 1.0]
@@ -59,22 +56,22 @@ def test_trials_come_in_the_order_of_the_grid_whichever_ends_first(threads):
     assert [trial.seconds for trial in trials] == pytest.approx(waits, abs=0.05)
 
 
-def test_a_dict_stands_for_every_combination(threads):
-    trials = ck.sweep(lambda **setting: setting, {"b": (1, 2), "a": np.array([5, 6])}, threads)
+def test_a_dict_stands_for_every_combination():
+    trials = ck.sweep(lambda **setting: setting, {"b": (1, 2), "a": np.array([5, 6])}, **THREADS)
     assert results(trials) == [
         {"a": 5, "b": 1}, {"a": 5, "b": 2}, {"a": 6, "b": 1}, {"a": 6, "b": 2},
     ]  # fmt: skip
 
 
-def test_a_list_of_dicts_is_taken_as_it_is(threads):
+def test_a_list_of_dicts_is_taken_as_it_is():
     grid = [{}, {"b": 2}, {"b": [3, 4]}]
-    trials = ck.sweep(lambda b=None: b, iter(grid), threads)
+    trials = ck.sweep(lambda b=None: b, iter(grid), **THREADS)
     assert [trial.setting for trial in trials] == grid
     assert results(trials) == [None, 2, [3, 4]]
 
 
-def test_a_run_that_fails_is_reported_and_the_others_are_kept(threads, capsys):
-    trials = ck.sweep(quotient, {"a": [6], "b": [0, 3, "x"]}, threads)
+def test_a_run_that_fails_is_reported_and_the_others_are_kept(capsys):
+    trials = ck.sweep(quotient, {"a": [6], "b": [0, 3, "x"]}, **THREADS)
     assert results(trials) == [None, 2.0, None]
     assert isinstance(trials[0].error, ZeroDivisionError)
     assert isinstance(trials[2].error, TypeError)
@@ -94,11 +91,11 @@ class TwoParts(Exception):
         self.lock = threading.Lock()
 
 
-def test_an_error_that_would_not_survive_the_journey_has_a_stand_in(threads):
+def test_an_error_that_would_not_survive_the_journey_has_a_stand_in():
     def train(a):
         raise TwoParts("so", a)
 
-    (trial,) = ck.sweep(train, {"a": [1]}, threads)
+    (trial,) = ck.sweep(train, {"a": [1]}, **THREADS)
     assert isinstance(trial.error, RuntimeError)
     assert str(trial.error) == "TwoParts: so 1"
 
@@ -111,8 +108,10 @@ def test_the_line_tells_how_far_it_is(monkeypatch):
             shown.append(data)
 
     monkeypatch.setattr(_display, "display_handle", Handle)
-    with ThreadPoolExecutor(1) as executor:
-        ck.sweep(quotient, {"a": [1], "b": [1, 0, 2]}, executor)
+    ck.sweep(quotient, {"a": [1], "b": [1, 0, 2]}, jobs=1)
+    assert [display["text/plain"].split(",")[0] for display in shown[:3]] == [
+        f"sweep: {done} of 3 runs" for done in range(3)
+    ]
     assert 'value="0.000"' in shown[0]["text/html"]
     assert shown[0]["text/plain"] == "sweep: 0 of 3 runs"
     assert set(shown[-1]) == {"text/plain"}
@@ -140,34 +139,63 @@ def test_grids_that_do_not_fit_are_refused_before_anything_runs(grid, error, mes
         ck.sweep(quotient, grid)
 
 
-def test_what_cannot_be_used_is_refused(threads):
+def test_what_cannot_be_used_is_refused():
     with pytest.raises(TypeError, match="train must be a function, got float"):
         ck.sweep(0.5, {"a": [1]})
     lock = threading.Lock()
     with pytest.raises(TypeError, match=r"train cannot be sent to another process .*lock"):
         ck.sweep(lambda a: lock, {"a": [1]})
-    assert results(ck.sweep(lambda a: lock, {"a": [1]}, threads)) == [lock]
-    with pytest.raises(TypeError, match=r"executor must be a concurrent.futures.Executor.*got int"):
-        ck.sweep(quotient, {"a": [1]}, executor=2)
+    assert results(ck.sweep(lambda a: lock, {"a": [1]}, **THREADS)) == [lock]
+    with pytest.raises(ValueError, match="Invalid backend: rocket, expected one of"):
+        ck.sweep(quotient, {"a": [1]}, backend="rocket")
+    for jobs, error in ((0, ValueError), (-1, ValueError), (2.5, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="jobs must be"):
+            ck.sweep(quotient, {"a": [1]}, jobs=jobs)
 
 
-@pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="nothing forks on this system"
-)
-def test_an_executor_that_forks_is_refused():
-    with (
-        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as executor,
-        pytest.raises(ValueError, match="executor forks this process, in which TensorFlow runs"),
-    ):
-        ck.sweep(quotient, {"a": [1]}, executor)
+def test_a_fork_of_this_process_is_refused():
+    for options in ({"backend": "multiprocessing"}, {}):
+        with (
+            joblib.parallel_config("multiprocessing"),
+            pytest.raises(
+                ValueError, match=r"got Multiprocessing.* fork of this process, in which"
+            ),
+        ):
+            ck.sweep(quotient, {"a": [1]}, **options)
 
 
-def test_an_executor_that_is_broken_says_so_for_each_run():
-    class Broken(ThreadPoolExecutor):
+def test_one_job_is_this_very_thread_and_threads_are_others():
+    def train(a):
+        return threading.get_ident()
+
+    grid = {"a": [0, 1, 2]}
+    assert set(results(ck.sweep(train, grid, jobs=1))) == {threading.get_ident()}
+    others = results(ck.sweep(train, grid, **THREADS))
+    assert threading.get_ident() not in others
+    assert len(set(others)) <= 2
+
+
+def test_what_joblib_is_configured_for_is_taken():
+    seen = threading.Barrier(3, timeout=20)
+
+    def train(a):
+        return seen.wait()  # ends only if three are here at once
+
+    with joblib.parallel_config("threading", n_jobs=3):
+        assert sorted(results(ck.sweep(train, {"a": [0, 1, 2]}))) == [0, 1, 2]
+        assert results(ck.sweep(lambda a: a, {"a": [0, 1]}, jobs=1)) == [0, 1]
+    with joblib.parallel_config("sequential"):
+        (trial,) = ck.sweep(lambda a: threading.get_ident(), {"a": [0]})
+    assert trial.result == threading.get_ident()
+
+
+def test_an_executor_that_is_broken_says_so_for_each_run(monkeypatch):
+    class Broken:
         def submit(self, *args):
             raise loky.BrokenProcessPool("all gone")
 
-    trials = ck.sweep(quotient, {"a": [1, 2]}, Broken())
+    monkeypatch.setattr(loky, "get_reusable_executor", lambda *args, **options: Broken())
+    trials = ck.sweep(quotient, {"a": [1, 2]})
     assert [str(trial.error) for trial in trials] == ["all gone", "all gone"]
 
 
@@ -183,20 +211,27 @@ def interrupt_when(condition):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_interrupt_keeps_what_is_finished_and_starts_nothing_more(capsys):
+@pytest.mark.parametrize(
+    ("options", "begun"),
+    [({"jobs": 1}, [0, 1, 2]), (THREADS, [0, 1, 2, 3])],
+    ids=["here", "threads"],
+)
+def test_an_interrupt_keeps_what_is_finished_and_starts_nothing_more(capsys, options, begun):
     started, stop = [], threading.Event()
 
     def train(a):
         started.append(a)
-        if a == 2:
+        if a >= 2:
             stop.wait(20)
         return a
 
-    with ThreadPoolExecutor(1) as executor:
-        interrupt_when(lambda: 2 in started)
-        trials = ck.sweep(train, {"a": [0, 1, 2, 3, 4]}, executor)
-        stop.set()
-    assert started == [0, 1, 2]
+    interrupt_when(lambda: begun[-1] in started)
+    began = time.monotonic()
+    trials = ck.sweep(train, {"a": [0, 1, 2, 3, 4]}, **options)
+    assert time.monotonic() - began < 10
+    stop.set()
+    time.sleep(0.1)
+    assert started == begun
     assert results(trials) == [0, 1, None, None, None]
     assert [trial.error is None for trial in trials] == [True, True, False, False, False]
     assert all(isinstance(trial.error, CancelledError) for trial in trials[2:])
@@ -305,7 +340,7 @@ def test_a_process_that_grew_is_replaced_without_a_word(recwarn):
 
 
 @pytest.mark.slow
-def test_a_script_needs_no_guard_and_the_standard_executor_does(tmp_path):
+def test_a_script_needs_no_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import coursekit as ck\n"
@@ -318,17 +353,6 @@ def test_a_script_needs_no_guard_and_the_standard_executor_does(tmp_path):
     )  # fmt: skip
     assert done.stdout == "sweep: 2 runs\n[2, 3]\n", done.stderr
     assert done.stderr == ""
-
-
-@pytest.mark.slow
-def test_standard_processes_run_functions_of_the_notebook():
-    @in_notebook
-    def train(a):
-        return -a
-
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
-        assert results(ck.sweep(train, {"a": [1, 2]}, executor)) == [-1, -2]
 
 
 @pytest.fixture(scope="module")
@@ -360,7 +384,7 @@ def test_a_dask_cluster_runs_a_sweep_and_survives_the_death_of_a_worker(client, 
         time.sleep(0.2)
         return os.getpid(), a * factor
 
-    trials = ck.sweep(train, {"a": range(6)}, client.get_executor(pure=False))
+    trials = ck.sweep(train, {"a": range(6)}, backend="dask")
     assert (tmp_path / "first").exists()
     assert "TwoParts: failed it is" in str(trials[3].error)
     for a in (0, 1, 2, 4, 5):
@@ -376,15 +400,36 @@ def test_a_run_that_kills_every_dask_worker_is_named(client):
             os.kill(os.getpid(), signal.SIGKILL)
         return a
 
-    trials = ck.sweep(train, {"a": range(4)}, client.get_executor(pure=False))
+    trials = ck.sweep(train, {"a": range(4)}, backend="dask")
     assert results(trials) == [0, None, 2, 3]
     assert type(trials[1].error).__name__ == "KilledWorker"
 
 
 @pytest.mark.slow
-def test_a_dask_client_is_not_its_executor(client):
-    with pytest.raises(TypeError, match=r"a Dask client's client.get_executor\(\), got Client"):
-        ck.sweep(quotient, {"a": [1]}, client)
+def test_a_dask_cluster_as_joblib_is_configured_and_without_a_number_of_jobs(client):
+    with joblib.parallel_config("dask"):
+        trials = ck.sweep(lambda a: (a, os.getpid()), {"a": range(3)})
+    assert [trial.result[0] for trial in trials] == [0, 1, 2]
+    assert os.getpid() not in {trial.result[1] for trial in trials}
+    with pytest.raises(ValueError, match=r"jobs must be None on a Dask cluster.*got 2"):
+        ck.sweep(quotient, {"a": [1]}, backend="dask", jobs=2)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_an_interrupt_cancels_what_waits_on_a_dask_cluster(client, tmp_path, capsys):
+    def train(a):
+        (tmp_path / str(a)).touch()
+        time.sleep(2 if a else 0)
+        return a
+
+    interrupt_when(lambda: len(list(tmp_path.iterdir())) >= 3)
+    trials = ck.sweep(train, {"a": range(8)}, backend="dask")
+    assert trials[0].result == 0
+    assert all(isinstance(trial.error, CancelledError) for trial in trials[3:])
+    assert "of 8 runs had ended and are kept" in capsys.readouterr().out
+    time.sleep(5)  # long enough for more runs, if any were left
+    assert len(list(tmp_path.iterdir())) <= 4
 
 
 KERNEL_CODE = """
@@ -449,9 +494,16 @@ def test_processes_beside_this_one_leave_a_hidden_gpu_alone(monkeypatch):
 
 def test_own_processes_are_as_many_as_cores_and_at_most_four(monkeypatch):
     asked = []
-    monkeypatch.setattr(loky, "get_reusable_executor", lambda **options: asked.append(options))
+    take = lambda workers, **options: asked.append((workers, options["env"]["OMP_NUM_THREADS"]))  # noqa: E731
+    monkeypatch.setattr(loky, "get_reusable_executor", take)
     for cores in (1, 2, 16):
         monkeypatch.setattr(loky, "cpu_count", lambda cores=cores: cores)
-        sweeps._own_executor(8)
-    assert [options["max_workers"] for options in asked] == [1, 2, 4]
-    assert [options["env"]["OMP_NUM_THREADS"] for options in asked] == ["1", "1", "4"]
+        for jobs in (None, 3):
+            open_executor, _, is_here = sweeps._place(None, jobs)
+            assert not is_here
+            open_executor(8)
+            open_executor(1)
+    assert asked == [
+        (1, "1"), (1, "1"), (3, "1"), (1, "1"), (2, "1"), (1, "1"), (3, "1"), (1, "1"),
+        (4, "4"), (1, "4"), (3, "5"), (1, "5"),
+    ]  # fmt: skip
