@@ -87,6 +87,10 @@ def code_cells(lecture):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+class Trained(BaseException):
+    """Ends a cell after its first training; no lecture catches it."""
+
+
 def run(lecture, trainings):
     """Run the cells up to the first training, and those of gradients; return their ids."""
     from matplotlib import pyplot as plt
@@ -99,7 +103,8 @@ def run(lecture, trainings):
     trainings.clear()
     for cell in cells:
         if (begins and not trainings) or cell.id in listed.split():
-            exec(compile(cell.source, f"{lecture}, cell {cell.id}", "exec"), space)
+            with contextlib.suppress(Trained):
+                exec(compile(cell.source, f"{lecture}, cell {cell.id}", "exec"), space)
             plt.close("all")
             ids.append(cell.id)
     assert bool(trainings) == trains
@@ -109,7 +114,7 @@ def run(lecture, trainings):
 
 
 def shorten(keras, ck):
-    """Cut a first training to one or two steps, and spare later ones; return the list of it."""
+    """Cut the first training to two steps, spare later ones; return the list of its `History`."""
     fit, trainings = keras.Model.fit, []
 
     def fit_shortly(self, *data, **options):
@@ -120,7 +125,7 @@ def shorten(keras, ck):
         if options.get("validation_data") is not None:
             options["validation_steps"] = 1
         trainings.append(fit(self, *data, **options))
-        return trainings[0]
+        raise Trained
 
     keras.Model.fit = fit_shortly
     # What a lecture claims of a trained model is not true of these.
