@@ -19,6 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import coursekit
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -71,7 +73,9 @@ def imports():
 @pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_data_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    metadata = {name for name in names if name.startswith("coursekit-0.1.0.dist-info/")}
+    metadata = {
+        name for name in names if name.startswith(f"coursekit-{coursekit.__version__}.dist-info/")
+    }
     assert all(name.startswith("coursekit/") for name in set(names) - metadata)
     tops = {name.split("/")[1] for name in set(names) - metadata}
     assert not tops & {"tests", "grader", "instructor", "tools", "benchmarks", "notebooks"}
