@@ -9,15 +9,18 @@ import builtins
 import functools
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from tools.assignments import definitions, solutions
-from tools.sheets import Expectation, Sheet
+from tools.sheets import Expectation, Places, Sheet
 
-GIVEN = ("Anna", "Zoë", "Łukasz", "José", "Søren", "Мария", "李", "Jean-Luc", "Ngozi", "D'Arcy")
-FAMILY = ("Müller", "O'Brien", "García", "王", "Иванова", "van_der_Berg", "Øster", "Okafor")
+__all__ = ["as_answer", "students", "submission"]
+
+_GIVEN = ("Anna", "Zoë", "Łukasz", "José", "Søren", "Мария", "李", "Jean-Luc", "Ngozi", "D'Arcy")
+_FAMILY = ("Müller", "O'Brien", "García", "王", "Иванова", "van_der_Berg", "Øster", "Okafor")
 
 
 @functools.cache
@@ -36,7 +39,7 @@ def _module(folder):
     return tree, defined, imported
 
 
-def as_answer(folder, name, function):
+def as_answer(folder: Path, name: str, function: Callable) -> str:
     """An answer cell for the exercise `name` that computes what `function` of exercises.py does.
 
     Its helpers become functions within the answer, so that none takes another's name.
@@ -109,13 +112,13 @@ def _bound(node):
 # How one exercise is answered: each returns the share of the points, and what the student reads.
 
 
-def solved(sheet, exercise, rng):
+def _solved(sheet, exercise, rng):
     """The solution."""
     sheet.solve(exercise.name)
     return 1, ""
 
 
-def solved_otherwise(sheet, exercise, rng):
+def _solved_otherwise(sheet, exercise, rng):
     """A right answer that is written otherwise, or the solution with remarks."""
     if exercise.alternatives:
         chosen = exercise.alternatives[rng.integers(len(exercise.alternatives))]
@@ -126,7 +129,7 @@ def solved_otherwise(sheet, exercise, rng):
     return 1, ""
 
 
-def solved_with_noise(sheet, exercise, rng):
+def _solved_with_noise(sheet, exercise, rng):
     """A right answer that prints, warns and writes to standard error."""
     name = exercise.name
     given = sheet.arguments(name)
@@ -143,7 +146,7 @@ def solved_with_noise(sheet, exercise, rng):
     return 1, ""
 
 
-def mistaken(sheet, exercise, rng):
+def _mistaken(sheet, exercise, rng):
     """A known mistake."""
     plain = [wrong for wrong in exercise.wrong if not wrong.function.__closure__]
     wrong = plain[rng.integers(len(plain))]
@@ -151,44 +154,44 @@ def mistaken(sheet, exercise, rng):
     return 0, wrong.sentence
 
 
-def blank(sheet, exercise, rng):
+def _blank(sheet, exercise, rng):
     """Not answered."""
     return 0, "not written yet"
 
 
-def half_written(sheet, exercise, rng):
+def _half_written(sheet, exercise, rng):
     """A syntax error."""
     source = solutions(sheet.folder)[exercise.name].rstrip()
     sheet.answer(exercise.name, source + "\n    return ((\n")
     return 0, ""
 
 
-def misspelt(sheet, exercise, rng):
+def _misspelt(sheet, exercise, rng):
     """A name that does not exist."""
     sheet.answer(exercise.name, f"{sheet.signature(exercise.name)}\n    return resutl\n")
     return 0, "NameError"
 
 
-def without_return(sheet, exercise, rng):
+def _without_return(sheet, exercise, rng):
     """Computes and returns nothing."""
     sheet.answer(exercise.name, f"{sheet.signature(exercise.name)}\n    result = 1\n")
     return 0, "returned None"
 
 
-WAYS = (
-    *((solved, 0.5), (solved_otherwise, 0.13), (solved_with_noise, 0.05), (mistaken, 0.17)),
-    *((blank, 0.07), (half_written, 0.03), (misspelt, 0.03), (without_return, 0.02)),
+_WAYS = (
+    *((_solved, 0.5), (_solved_otherwise, 0.13), (_solved_with_noise, 0.05), (_mistaken, 0.17)),
+    *((_blank, 0.07), (_half_written, 0.03), (_misspelt, 0.03), (_without_return, 0.02)),
 )
 
 
 # How the notebook around the answers varies.
 
 
-def untouched(sheet, rng):
+def _untouched(sheet, rng):
     """As it was."""
 
 
-def with_helpers(sheet, rng):
+def _with_helpers(sheet, rng):
     """Own cells, with a helper that an answer uses, and text."""
     name = sheet.names[rng.integers(len(sheet.names))]
     cell = sheet.answer_cell(name)
@@ -202,13 +205,13 @@ def with_helpers(sheet, rng):
     sheet.own("x.shape, x.mean()\n", before=cell["id"])
 
 
-def with_an_import(sheet, rng):
+def _with_an_import(sheet, rng):
     """An import added to the locked first cell."""
     cell = sheet.cell("setup")
     cell["source"] = "".join(cell["source"]) + "\nfrom scipy import special\nimport math\n"
 
 
-def with_outputs(sheet, rng):
+def _with_outputs(sheet, rng):
     """Saved with outputs and counts, and the answer to the written question."""
     for count, cell in enumerate(sheet.cells):
         if cell["cell_type"] == "code":
@@ -218,13 +221,13 @@ def with_outputs(sheet, rng):
     sheet.cell("written-answer")["source"] = "Because the mean of a small batch scatters…"
 
 
-def with_new_ids(sheet, rng):
+def _with_new_ids(sheet, rng):
     """Every id is new, as some programs make them; the metadata are kept."""
     for cell in sheet.cells:
         cell["id"] = rng.bytes(4).hex()
 
 
-def without_metadata(sheet, rng):
+def _without_metadata(sheet, rng):
     """Metadata and ids are gone."""
     for cell in sheet.cells:
         cell["metadata"] = {}
@@ -232,7 +235,7 @@ def without_metadata(sheet, rng):
     sheet.notebook |= {"nbformat_minor": 4, "metadata": {"colab": {"name": "homework"}}}
 
 
-def with_pictures(sheet, rng):
+def _with_pictures(sheet, rng):
     """A picture drawn in a cell of its own at the end."""
     sheet.own(
         "import matplotlib.pyplot as plt\nplt.plot([0, 1], [0, 1])\nplt.title('mine')\n",
@@ -240,37 +243,39 @@ def with_pictures(sheet, rng):
     )
 
 
-def with_an_error(sheet, rng):
+def _with_an_error(sheet, rng):
     """A cell of its own that raises, as left over from trying."""
     sheet.own("small[10 ** 9]\n", before="end")
 
 
-VARIATIONS = (
-    *(untouched, with_helpers, with_an_import, with_outputs),
-    *(with_new_ids, without_metadata, with_pictures, with_an_error),
+_VARIATIONS = (
+    *(_untouched, _with_helpers, _with_an_import, _with_outputs),
+    *(_with_new_ids, _without_metadata, _with_pictures, _with_an_error),
 )
 
 
-def submission(folder, student, places, rng, remark):
+def submission(
+    folder: Path, student: str, places: Places, rng: np.random.Generator, remark: str
+) -> tuple[Sheet, Expectation]:
     """One student's `Sheet`, with a remark in a cell of its own, and its `Expectation`."""
     sheet = Sheet(folder, student, places).own(remark)
     right, zero, says = set(), set(), {}
-    ways, shares = zip(*WAYS, strict=True)
+    ways, shares = zip(*_WAYS, strict=True)
     for exercise in definitions(folder):
         way = ways[rng.choice(len(ways), p=np.array(shares) / sum(shares))]
         share, sentence = way(sheet, exercise, rng)
         (right if share else zero).add(exercise.name)
         if sentence:
             says[exercise.name] = sentence
-    VARIATIONS[rng.integers(len(VARIATIONS))](sheet, rng)
+    _VARIATIONS[rng.integers(len(_VARIATIONS))](sheet, rng)
     return sheet, Expectation(right=frozenset(right), zero=frozenset(zero), says=says)
 
 
-def students(count, rng):
+def students(count: int, rng: np.random.Generator) -> list[str]:
     """So many different names."""
     names = {}
     while len(names) < count:
-        given, family = GIVEN[rng.integers(len(GIVEN))], FAMILY[rng.integers(len(FAMILY))]
+        given, family = _GIVEN[rng.integers(len(_GIVEN))], _FAMILY[rng.integers(len(_FAMILY))]
         number = f" {len(names)}" if f"{given} {family}" in names else ""
         names[re.sub(r"\s+", " ", f"{given} {family}{number}")] = None
     return list(names)

@@ -6,10 +6,14 @@ import functools
 import json
 import os
 import textwrap
+from pathlib import Path
 
 from grader import ROOT
 from grader.notebooks import cell_id, check_id
 from tools import assignments
+
+__all__ = ["ALL", "FIRST", "NOT_SHUT_IN", "REST", "Expectation", "Folder", "Link", "Pipe", "Places"]
+__all__ += ["Sheet", "signatures"]
 
 ALL, FIRST, REST = "all", "first", "rest"
 
@@ -97,7 +101,7 @@ class Folder:
 
 
 @functools.cache
-def signatures(folder):
+def signatures(folder: Path) -> dict[str, str]:
     """{exercise's name: the line `def name(arguments):`}."""
     return {
         exercise.name: f"def {exercise.name}({', '.join(exercise.arguments)}):"
@@ -111,7 +115,7 @@ class Sheet:
     `names` are the exercises in order; `cells` the notebook's cells as nbformat stores them.
     """
 
-    def __init__(self, folder, student, places=None):
+    def __init__(self, folder: Path, student: str, places: Places | None = None):
         self.folder, self.student = folder, student
         self.places = places or Places(source=str(folder))
         self.notebook = json.loads(assignments.released(folder))
@@ -119,43 +123,43 @@ class Sheet:
         self.first, self.rest = self.names[0], self.names[1:]
 
     @property
-    def cells(self):
+    def cells(self) -> list[dict]:
         return self.notebook["cells"]
 
     @cells.setter
-    def cells(self, cells):
+    def cells(self, cells: list[dict]) -> None:
         self.notebook["cells"] = cells
 
-    def index(self, id):
+    def index(self, id: str) -> int:
         return next(i for i, cell in enumerate(self.cells) if cell["id"] == id)
 
-    def cell(self, id):
+    def cell(self, id: str) -> dict:
         return self.cells[self.index(id)]
 
-    def answer_cell(self, name):
+    def answer_cell(self, name: str) -> dict:
         return self.cell(cell_id(name))
 
-    def check_cell(self, name):
+    def check_cell(self, name: str) -> dict:
         return self.cell(check_id(name))
 
-    def signature(self, name):
+    def signature(self, name: str) -> str:
         return signatures(self.folder)[name]
 
-    def arguments(self, name):
+    def arguments(self, name: str) -> str:
         return self.signature(name).split("(", 1)[1].removesuffix("):")
 
-    def answer(self, name, source):
+    def answer(self, name: str, source: str) -> "Sheet":
         """Write an answer."""
         self.answer_cell(name)["source"] = source
         return self
 
-    def solve(self, *names):
+    def solve(self, *names: str) -> "Sheet":
         """Write right answers, to all exercises if none is named."""
         for name in names or self.names:
             self.answer(name, assignments.solutions(self.folder)[name])
         return self
 
-    def own(self, source, before=None, kind="code"):
+    def own(self, source: str, before: str | None = None, kind: str = "code") -> "Sheet":
         """Add a cell: right after the imports, or before the one whose id is given."""
         at = self.index(before) if before else self.index("setup") + 1
         cell = {"cell_type": kind, "id": f"own{len(self.cells)}", "metadata": {}, "source": source}
@@ -164,16 +168,16 @@ class Sheet:
         self.cells.insert(at, cell)
         return self
 
-    def attack(self, *parts, before=None):
+    def attack(self, *parts: str, before: str | None = None) -> "Sheet":
         """Add a cell with an attack, which knows PLACES and does nothing outside a sandbox."""
         return self.own(self._guarded(*parts), before)
 
-    def attack_in(self, name, body):
+    def attack_in(self, name: str, body: str) -> "Sheet":
         """Write an answer whose body is an attack."""
         body = textwrap.indent(self._guarded(body), "    ")
         return self.answer(name, f"{self.signature(name)}\n{body}")
 
-    def cheat(self, *parts):
+    def cheat(self, *parts: str) -> "Sheet":
         """Answer all exercises with `cheat(name, *given)`, which an attack of its own defines."""
         self.attack(*parts)
         for name in self.names:
@@ -181,10 +185,10 @@ class Sheet:
             self.answer(name, f"{self.signature(name)}\n{call}")
         return self
 
-    def copy(self):
+    def copy(self) -> "Sheet":
         return copy.deepcopy(self)
 
-    def content(self, encoding="utf-8", **options):
+    def content(self, encoding: str = "utf-8", **options) -> bytes:
         """The notebook's bytes."""
         text = json.dumps(self.notebook, indent=1, ensure_ascii=False, **options)
         return text.encode(encoding, errors="surrogatepass")
