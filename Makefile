@@ -13,7 +13,7 @@ JOBS ?= 2
 # A notebook's cells stay together and in order; tests go to whichever process is free.
 NBVAL = $(BIN)/python -m pytest -p tests.conftest -n $(JOBS) --dist loadscope --nbval-lax \
 	--nbval-current-env
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest -p no:nbval -n $(JOBS) --dist worksteal
 # JAX compiles thousands of small functions in the tests, for a few numbers each.
 JAX = KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1
 
@@ -79,7 +79,7 @@ browser: $(VENV)/.test chromium
 	$(BIN)/python -m pytest tests/browser
 
 check: lint
-	$(PYTEST) tests/unit tests/notebooks -m "not slow"
+	$(PYTEST) tests/unit tests/notebooks -m "not slow and not medium"
 
 execute: $(VENV)/.test
 	$(BIN)/python -m tools.execute $(NB)

@@ -87,6 +87,7 @@ DISCRIMINATORS = {
 }  # fmt: skip
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("loss", ["non-saturating", "minimax"])
 @pytest.mark.parametrize("kind", DISCRIMINATORS)
 def test_one_loss_has_the_gradients_of_two_separate_ones(kind, loss):
@@ -222,6 +223,7 @@ def test_penalties_of_the_weights_are_added():
     assert plain.losses == []
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("layer", [layers.Dropout(0.5), layers.BatchNormalization()])
 def test_gradient_penalty_refuses_a_judge_that_changes_its_mind(layer):
     name = type(layer).__name__
@@ -230,6 +232,7 @@ def test_gradient_penalty_refuses_a_judge_that_changes_its_mind(layer):
     assert np.isfinite(gan(layer).fit(x, verbose=0).history["loss"][0])
 
 
+@pytest.mark.medium
 def test_saved_and_loaded_a_gan_computes_the_same(tmp_path):
     model = gan(normalized=True, loss="minimax", real_label=0.9, gradient_penalty=0.1)
     model.fit(x, verbose=0)
@@ -251,6 +254,7 @@ def test_predict_is_the_probability_of_being_real():
     assert model.compute_output_shape((None, 6)) == (None, 1)
 
 
+@pytest.mark.medium
 def test_samples_are_reproducible_and_differ_by_seed():
     model = gan(normalized=True)
     z = np.random.default_rng(3).standard_normal((5, 2), dtype="float32")
@@ -271,6 +275,7 @@ def test_batch_normalization_of_the_generator_learns_its_averages():
     assert all((numpy(v.value) != b).all() for v, b in zip(averages, before, strict=True))
 
 
+@pytest.mark.medium
 def test_mixed_precision():
     exact = gan(normalized=True)
     half = gan(normalized=True, dtype="mixed_bfloat16")
@@ -333,6 +338,7 @@ def test_bad_input_is_named(call, error, message):
 # AdversarialAutoencoder
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("c", [0, 3])
 @pytest.mark.parametrize("variance", [None, 0.5])
 def test_the_loss_is_its_parts(c, variance):
@@ -359,6 +365,7 @@ def test_the_loss_is_its_parts(c, variance):
     assert logs["loss"] == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("prior", [ck.priors.Ring(1.5, 0.1), uniform_square], ids=["class", "def"])
 def test_saved_and_loaded_it_computes_the_same(prior, tmp_path):
     model = aae(prior, variance=0.1, beta=2.0, real_label=0.9)
@@ -381,6 +388,7 @@ def test_a_prior_that_could_not_be_loaded_is_not_saved(tmp_path):
         model.save(tmp_path / "aae.keras")
 
 
+@pytest.mark.medium
 def test_methods_meet():
     model = aae(c=3)
     np.testing.assert_allclose(model.reconstruct(x), model.decode(model.codes(x)), atol=1e-6)
@@ -392,6 +400,7 @@ def test_methods_meet():
     assert aae().sample(5).shape == (5, 6)
 
 
+@pytest.mark.medium
 def test_a_compiled_step_draws_from_the_prior_in_batches_of_any_size():
     model = aae(ck.priors.Ring(), compiled={"steps_per_execution": 2})
     assert np.isfinite(model.fit(x, batch_size=16, verbose=0).history["loss"][0])

@@ -164,6 +164,7 @@ def test_a_bad_answer_gets_a_sentence(check, function, sentence):
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("function", [loop, stubborn, lambda x, by: time.sleep(3)])
 def test_nothing_hangs(check, function, monkeypatch):
     found, _ = calls.collect(function, KEY.arguments, KEY.cases, seconds=0.2)
@@ -282,6 +283,7 @@ def test_a_missing_or_damaged_file_is_named(tmp_path, monkeypatch):
         ck.check("doubled", loop)
 
 
+@pytest.mark.medium
 def test_students_import_nothing_of_the_grader():
     code = "import sys, coursekit; print([m for m in sys.modules if m.split('.')[0] == 'grader'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

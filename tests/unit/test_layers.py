@@ -85,6 +85,7 @@ def test_mixed_precision(make, policy):
     np.testing.assert_allclose(halved, exact(x), atol=0.05)
 
 
+@pytest.mark.medium
 @every_layer
 @pytest.mark.parametrize("eager", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_trains_and_is_saved_and_loaded(make, eager, tmp_path):
@@ -176,6 +177,7 @@ def test_kernel_regularizer_counts_the_kernel_once():
     assert penalty == pytest.approx(0.1 * np.square(layer.get_weights()[0]).sum(), rel=1e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("eager", [False, True])
 def test_stays_tied_in_training(eager):
     model, layer = tied_model(activation="gelu")
@@ -188,6 +190,7 @@ def test_stays_tied_in_training(eager):
     np.testing.assert_allclose(model(x), gelu @ W.T + c, atol=1e-4)
 
 
+@pytest.mark.medium
 def test_saved_and_loaded_it_computes_the_same_and_is_still_tied(tmp_path):
     model, _ = tied_model(activation="sigmoid", kernel_regularizer="l2")
     model.compile("adam", loss="mse")

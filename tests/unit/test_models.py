@@ -33,6 +33,7 @@ def test_is_the_decoder_after_the_encoder(x):
     np.testing.assert_allclose(ae(x), h, atol=1e-6)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("eager", [False, True])
 def test_fit_reduces_the_error_and_evaluate_is_the_mse(x, eager):
     keras.utils.set_random_seed(0)
@@ -44,6 +45,7 @@ def test_fit_reduces_the_error_and_evaluate_is_the_mse(x, eager):
     assert ae.evaluate(x, x, verbose=0) < 0.9 * before
 
 
+@pytest.mark.medium
 def test_saved_and_loaded_it_computes_the_same(x, tmp_path):
     ae = ck.models.Autoencoder(*halves())
     ae.compile("adam", loss="mse")
@@ -212,6 +214,7 @@ def test_codes_are_one_array(make, logits):
     np.testing.assert_allclose(model.reconstruct(*inputs), images, atol=1e-6)
 
 
+@pytest.mark.medium
 @every_model
 def test_image_decoder_is_decode_as_one_keras_model(make, logits, tmp_path):
     model = make()

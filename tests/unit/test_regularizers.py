@@ -125,6 +125,7 @@ def test_kl_is_zero_at_rho_and_positive_elsewhere():
     assert (np.delete(divergence, 19) > 0).all()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("batch_size", "eager"), [(1, False), (4, False), (4, True)])
 def test_a_layer_adds_the_penalty_whatever_the_batch_size(batch_size, eager):
     """`fit` and `evaluate` log it; the mean of the batches' penalties, each of its own rho_hat."""
@@ -195,6 +196,7 @@ def test_kl_is_serialized(tmp_path):
 ACTIVATIONS = ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("units", [(7,), (9, 5), (10, 8, 4)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_jacobian_and_penalty_against_automatic_differentiation(activation, units):
@@ -303,6 +305,7 @@ def contractive_model(weight=0.5, encoder=None, **options):
     return model
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("units", [(7,), (9, 5)])
 def test_layer_adds_the_penalty_and_gives_the_codes(units):
     encoder = dense_encoder(units)
@@ -331,6 +334,7 @@ def test_stochastic_layer_draws_afresh_and_reproducibly():
     assert np.mean(first) == pytest.approx(exact, rel=0.5)
 
 
+@pytest.mark.medium
 def test_training_contracts():
     encoder = dense_encoder((20, 6), "tanh")
     decoder = keras.Sequential([keras.Input((6,)), layers.Dense(12)])

@@ -53,6 +53,7 @@ def test_one_seed_gives_the_same_numbers_to_the_last_digit_and_another_does_not(
     assert first.split()[-2:] != other.split()[-2:]
 
 
+@pytest.mark.medium
 def test_says_one_line_and_nothing_on_standard_error():
     done = run_python("import coursekit as ck; ck.setup(seed=5)")
     assert done.returncode == 0
@@ -82,6 +83,7 @@ def obey_permissions():
         ctypes.CDLL(None, use_errno=True).prctl(24, 1)  # CAP_DAC_OVERRIDE
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
 @pytest.mark.parametrize(
     "home", ["{folder}", pytest.param("/dev/null/nowhere", marks=pytest.mark.slow)]
@@ -97,6 +99,7 @@ def test_a_home_directory_that_cannot_be_written_to(tmp_path, home):
     assert "home directory cannot be written to" in done.stdout
 
 
+@pytest.mark.medium
 def test_works_without_any_network_from_another_working_directory(tmp_path):
     code = """
 import socket

@@ -147,6 +147,7 @@ def test_layers_of_one_size_begin_with_different_weights():
     assert ck.models.StackedAutoencoder((4, 2), kernel_initializer="ones").tied[0].kernel[0, 0] == 1
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_classifier_is_a_copy_of_the_encoder_and_leaves_the_stack_alone(stack, x, frozen):
     (W1, b1, _), (W2, b2, _) = (layer.get_weights() for layer in stack.tied)
@@ -167,6 +168,7 @@ def test_a_classifier_is_a_copy_of_the_encoder_and_leaves_the_stack_alone(stack,
     assert not np.array_equal(V, classifier.layers[-1].get_weights()[0])
 
 
+@pytest.mark.medium
 def test_a_classifier_does_not_follow_the_stack(stack, x):
     classifier = stack.classifier(2)
     before = copied(classifier)

@@ -79,6 +79,7 @@ def test_what_cannot_be_a_lecture_is_refused_and_nothing_written(course, name, t
     assert before == {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
 
 
+@pytest.mark.medium
 def test_the_command_says_it_in_one_sentence():
     command = [sys.executable, "-m", "tools.new_lecture", "05_other", "Other"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -105,6 +106,7 @@ def test_the_skeleton_is_a_lecture_once_it_is_executed_and_written(tmp_path):
     executed = run("tools.execute", lecture)
     assert executed.returncode == 0, executed.stderr
     test = ("pytest", "-q", "-p", "no:cacheprovider", "tests/notebooks", "-k", "97 or index")
+    test = (*test, "-m", "not slow")  # its training is too short for JAX, and all others too long
     unwritten = run(*test)
     assert unwritten.returncode == 1
     assert "3 failed" in unwritten.stdout, unwritten.stdout  # a page each

@@ -187,6 +187,7 @@ def test_with_the_exact_posterior_both_bounds_are_log_p(linear):
     assert difference.std() < 0.5
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("off", [{"shift": 0.4}, {"log_variance": 0.0}])
 def test_bounds_tighten_towards_log_p(linear, off):
     """-log p(x) <= bound at K = 100 <= 10 <= 1, whose expectation is -ELBO."""
@@ -199,6 +200,7 @@ def test_bounds_tighten_towards_log_p(linear, off):
     assert -3 * standard_error(k_100 + linear.log_p) < (k_100 + linear.log_p).mean() < 0.1
 
 
+@pytest.mark.medium
 def test_elbo_is_log_p_less_the_divergence_from_the_posterior(linear):
     """log p(x) = ELBO + KL(q || p(z | x)); q is the posterior moved by 0.3 in both directions."""
     model, exact = linear.vae(shift=0.3), linear.vae()
@@ -210,6 +212,7 @@ def test_elbo_is_log_p_less_the_divergence_from_the_posterior(linear):
     assert divergence.min() > 0.1
 
 
+@pytest.mark.medium
 def test_chunks_do_not_change_the_result(linear):
     model, few = linear.vae(shift=0.3), linear.x[:20]
     for bound in (
@@ -251,6 +254,7 @@ def test_training_finds_the_likelihood_of_a_linear_model(linear):
 # The loss and its parts
 
 
+@pytest.mark.medium
 def test_the_printed_parts_add_up_to_the_printed_loss():
     check_the_parts(vae(c=3, variance=0.1), [x, y])
 
@@ -272,6 +276,7 @@ def check_the_parts(model, inputs):
         np.testing.assert_allclose(history[prefix + "elbo"], -parts, rtol=1e-5)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
 def test_loss_is_the_formula(beta):
     """In NumPy, where the variances are so small that z is z_mean."""
@@ -312,6 +317,7 @@ def test_penalties_of_the_layers_are_added():
     assert extra == pytest.approx(penalty, rel=1e-3)
 
 
+@pytest.mark.medium
 def test_training_is_reproducible_by_seed():
     first, again = (
         vae().fit(x, batch_size=25, epochs=2, verbose=0).history["loss"] for _ in range(2)
@@ -322,6 +328,7 @@ def test_training_is_reproducible_by_seed():
 # Keras' contract
 
 
+@pytest.mark.medium
 def test_saved_and_loaded_it_computes_the_same(tmp_path):
     model = vae(c=3, beta=0.5, variance=0.1)
     model.fit([x, y], batch_size=25, verbose=0)
@@ -338,6 +345,7 @@ def test_saved_and_loaded_it_computes_the_same(tmp_path):
     assert np.isfinite(loaded.fit([x, y], batch_size=25, verbose=0).history["loss"][0])
 
 
+@pytest.mark.medium
 @every_form
 def test_predict_is_the_decoder_after_the_mean(make, data):
     model = make()
@@ -349,6 +357,7 @@ def test_predict_is_the_decoder_after_the_mean(make, data):
     assert model.call(given([ops.convert_to_tensor(part[:3]) for part in data])).shape == (3, 6)
 
 
+@pytest.mark.medium
 def test_mixed_precision():
     exact, half = vae(c=3), vae(c=3, dtype="mixed_float16")
     half.set_weights(exact.get_weights())
@@ -413,6 +422,7 @@ def test_conditions_reach_both_halves():
     assert model.compute_output_shape([(None, 6), (None, 3)]) == (None, 6)
 
 
+@pytest.mark.medium
 def test_a_conditional_model_learns_what_the_condition_says():
     """x depends on y alone: generated from a label, it is that label's image."""
     prototypes = np.array([[1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]], "float32")
@@ -488,6 +498,7 @@ def test_bad_input_is_named(call, error, message):
         call(vae())
 
 
+@pytest.mark.medium
 def test_images_out_of_range_are_not_learned_silently():
     """In a compiled step no value can be looked at: the loss is NaN there."""
     assert np.isnan(vae(compiled={"jit_compile": True}).fit(255 * x, verbose=0).history["loss"][0])

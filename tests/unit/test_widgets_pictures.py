@@ -58,6 +58,7 @@ def test_a_drawing_keeps_its_white_and_a_photograph_its_colors():
     assert (curve[0] == 255).all()
 
 
+@pytest.mark.medium
 def test_twenty_figures_stay_under_a_megabyte():
     slider = PictureSlider(curves(20, (8, 4.5)), label="run")
     assert sum(map(len, slider._pictures)) < 1_000_000
