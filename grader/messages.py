@@ -99,7 +99,7 @@ def packed(answers: Iterable[Answer]) -> tuple[list[dict], list[np.ndarray]]:
         if len(values) > _MOST_OUTPUTS or sum(v.nbytes for v in values) > _LARGEST_ANSWER:
             problem, values = "returned far more numbers than are wanted.", ()
         about = {"problem": problem[:_TEXT], "gradient_problem": answer.gradient_problem[:_TEXT]}
-        about |= {"changed": answer.changed, "values": len(values)}
+        about |= {"changed": answer.changed, "values": len(values), "cut": answer.cut}
         told.append(about | {"gradient": answer.gradient is not None})
         arrays += [*values, *([] if answer.gradient is None else [answer.gradient])]
     return told, [_plain(array) for array in arrays]
@@ -124,7 +124,8 @@ def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
                 for one in (about["problem"], about["gradient_problem"], *about["changed"])
             )
             values = values[:count]
-            answers.append(Answer(values, problem, tuple(changed), gradient, gradient_problem))
+            said = (problem, tuple(changed), gradient, gradient_problem)
+            answers.append(Answer(values, *said, cut=about.get("cut") is True))
     except (TypeError, KeyError, ValueError) as error:
         raise Malformed("this is no frame") from error
     return answers

@@ -46,12 +46,14 @@ class Rebuilt:
 
     An answer that was left blank has exactly the released source. `written` is the answer to the
     written question, and `notes` are sentences for the student about what was repaired. Released
-    Markdown is left out.
+    Markdown is left out. `submitted` holds the code in the student's own order and as it was, with
+    what was deleted put back, if that is something else than `cells`.
     """
 
     cells: tuple[Cell, ...]
     written: str
     notes: tuple[str, ...]
+    submitted: tuple[Cell, ...] = ()
 
 
 def cell_id(exercise: str) -> str:
@@ -103,12 +105,57 @@ def rebuild(content: bytes, released: bytes) -> Rebuilt:
             source = chosen[part.id].source if part.id in chosen else part.source
             cells.append(Cell(part.id, part.kind, source, part.exercise))
         cells += after[i]
-    count = {"own": 0, "text": 0}
-    for i, cell in enumerate(cells):
+    submitted = _as_submitted(given, parts)
+    ran, runs = (
+        [(cell.kind, cell.source) for cell in some if cell.kind != "text"]
+        for some in (cells, submitted)
+    )
+    in_order = _numbered(submitted) if runs != ran else ()
+    return Rebuilt(_numbered(cells), written, tuple(notes), in_order)
+
+
+def _numbered(cells):
+    """The cells, with ids for the student's own."""
+    count, numbered = {"own": 0, "text": 0}, []
+    for cell in cells:
         if cell.kind in count:
             count[cell.kind] += 1
-            cells[i] = dataclasses.replace(cell, id=f"{cell.kind}-{count[cell.kind]}")
-    return Rebuilt(tuple(cells), written, tuple(notes))
+            cell = dataclasses.replace(cell, id=f"{cell.kind}-{count[cell.kind]}")
+        numbered.append(cell)
+    return tuple(numbered)
+
+
+# What a check is given under another name than the exercise's.
+_ARGUMENT = r"""\bcheck\(\s*["']{name}["']\s*,\s*(\w+)\s*\)"""
+
+
+def _as_submitted(given, parts):
+    """The submitted code in its own order; checks are the released ones."""
+    by_id, cells, seen = {part.id: part for part in parts}, [], set()
+    for cell in given:
+        part = by_id.get(cell.label)
+        if part is None or part.kind == "text" or not cell.is_code:
+            if cell.source.strip() and (cell.is_code or part is None):
+                cells.append(Cell("", "own" if cell.is_code else "text", cell.source))
+            continue
+        seen.add(part.id)
+        if part.kind != "check":
+            cells.append(Cell(part.id, part.kind, cell.source, part.exercise))
+            continue
+        if _squeezed(cell.source, True) not in ("", _squeezed(part.source, True)):
+            cells.append(Cell("", "own", cell.source))
+            passed = re.search(_ARGUMENT.format(name=part.exercise), cell.source[:_SCANNED])
+            if passed and passed[1] != part.exercise:
+                cells.append(Cell("", "own", f"{part.exercise} = {passed[1]}"))
+        cells.append(part)
+    behind = 0
+    for part in parts:
+        if part.id in seen:
+            behind = 1 + next(i for i, cell in enumerate(cells) if cell.id == part.id)
+        elif part.kind not in ("text", "answer"):
+            cells.insert(behind, part)
+            behind += 1
+    return cells
 
 
 _DEFINITION = re.compile(

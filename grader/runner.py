@@ -6,6 +6,7 @@ is run again: it costs nothing but itself.
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import pickle
 import select
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -31,6 +33,7 @@ __all__ = ["Execution", "Failed", "Runner"]
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
 _GRACE = 5  # seconds that a submission gets to stop by itself
 _LOOK = 0.1  # seconds between two looks at what it uses
+_PICTURES = 12_000_000  # bytes of all that are kept of a submission
 _RUN = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from grader import zygote; zygote.main(int(sys.argv[2]))"
@@ -42,8 +45,10 @@ class Execution:
     """What a submission did.
 
     Attributes:
-        cells: from a cell's place to a dict with `printed`, `error` and `pictures` (PNG bytes).
-        answers: from an exercise's name to a pair: its answers, and what the function printed.
+        cells: from a cell's place to a dict with `printed`, `error`, `cut` (whether the error is
+            of where it ran: a limit, no network, no file) and `pictures` (PNG bytes).
+        answers: from an exercise's name to a dict from "check" and "end", where its function was
+            called, to a pair: its answers, and what it printed.
         stopped: from ("cell", place) or ("function", name) to why it was left out.
         seconds: wall time.
     """
@@ -95,12 +100,17 @@ class Runner(contextlib.AbstractContextManager):
             self._folder = None
 
     def run(
-        self, cells: Sequence[tuple], questions: Sequence[tuple], files: dict[str, bytes]
+        self,
+        cells: Sequence[tuple],
+        questions: Sequence[tuple],
+        files: dict[str, bytes],
+        checks: Mapping = MappingProxyType({}),
     ) -> Execution:
-        """Run cells in order, then call functions.
+        """Run cells in order, and call each function where its check stands and at the end.
 
         Args:
             cells: pairs of a place, any string or number, and source.
+            checks: from the place of a cell to the name of the function to call after it.
             questions: for each exercise its name, arguments, cases and the argument to
                 differentiate by, as for `calls.collect`.
             files: dict from names to bytes, put into the working folder.
@@ -111,12 +121,14 @@ class Runner(contextlib.AbstractContextManager):
         self._start()  # its time is not the submission's
         run, started = Execution(), time.monotonic()
         while True:
-            done = {("function", name) for name in run.answers} | run.stopped.keys()
+            left = [asked for asked in questions if ("function", asked[0]) not in run.stopped]
             job = {
                 "limits": self.limits,
                 "files": files,
-                "cells": [cell for cell in cells if ("cell", cell[0]) not in done],
-                "questions": [asked for asked in questions if ("function", asked[0]) not in done],
+                "checks": dict(checks),
+                "cells": [cell for cell in cells if ("cell", cell[0]) not in run.stopped],
+                "questions": left,
+                "answered": {(name, when) for name in run.answers for when in run.answers[name]},
             }
             at, why = self._attempt(job, run, started + self.limits.total)
             run.seconds = time.monotonic() - started
@@ -125,8 +137,9 @@ class Runner(contextlib.AbstractContextManager):
             run.stopped[at] = why
             if run.seconds >= self.limits.total:
                 why = f"The notebook as a whole took more than {self.limits.total:g} seconds."
-                for name, *_ in job["questions"]:
-                    run.stopped.setdefault(("function", name), why)
+                for name, *_ in left:
+                    if "end" not in run.answers.get(name, ()):
+                        run.stopped.setdefault(("function", name), why)
                 return run
 
     def _attempt(self, job, run, end):
@@ -219,19 +232,31 @@ class Runner(contextlib.AbstractContextManager):
             run.cells[place] = {
                 "printed": printed,
                 "error": messages.text(header["error"], 1_000),
-                "pictures": [data for data in map(np.ndarray.tobytes, arrays) if _fits(data)],
+                "cut": header["cut"] is True,
+                "pictures": self._kept(map(np.ndarray.tobytes, arrays), run, place),
             }
         else:
             name, _, cases, _ = _known(header["name"], job["questions"])
             given = messages.unpacked(header["answers"], arrays)
             if len(given) != len(cases):
                 raise messages.Malformed("there must be an answer for each case")
-            run.answers[name] = given, printed
+            when = _known(header["when"], [("check",), ("end",)])[0]
+            run.answers.setdefault(name, {})[when] = given, printed
+
+    def _kept(self, pictures, run, place):
+        """Those of a cell that a page can show, as far as all of a submission's may take."""
+        others = [cell["pictures"] for at, cell in run.cells.items() if at != place]
+        left, kept = _PICTURES - sum(map(len, itertools.chain(*others))), []
+        for data in pictures:
+            if len(data) <= left and _fits(data):
+                kept.append(data)
+                left -= len(data)
+        return kept
 
     def _excess(self, space, now, deadline, end):
         """The limit that is passed, as a sentence, or ""."""
         if now > min(deadline, end):
-            return "It took too long: it waited for something, or could not be interrupted."
+            return "It took too long, and could not be interrupted."
         if space:
             memory, threads = space.usage()
             if memory > self.limits.memory:

@@ -120,31 +120,39 @@ def _enter(job, pipe):
 
 def _work(job):
     """Run the cells, call the functions, and tell of each before and after."""
+    sys.path.insert(0, "")  # as in a notebook: what is written beside it can be imported
     for name, content in job["files"].items():
         with open(name, "wb") as file:
             file.write(content)
     notebook = _Notebook(job["limits"])
+    questions = {name: asked for name, *asked in job["questions"]}
     for place, source in job["cells"]:
         messages.send(_PIPE, {"kind": "start", "what": ["cell", place]})
         told, pictures = notebook.run(source)
         messages.send(_PIPE, {"kind": "cell", "place": place} | told, pictures)
-    for name, arguments, cases, differentiable in job["questions"]:
-        messages.send(_PIPE, {"kind": "start", "what": ["function", name]})
-        if name in notebook.namespace:
-            given, printed = calls.collect(
-                notebook.namespace[name],
-                arguments,
-                cases,
-                differentiable,
-                seconds=job["limits"].function,
-                clock=time.process_time,
-            )
-        else:
-            given, printed = [calls.Answer(problem="is not defined.")] * len(cases), ""
-        told, arrays = messages.packed(given)
-        header = {"kind": "answers", "name": name, "answers": told, "printed": printed}
-        messages.send(_PIPE, header, arrays)
+        name = job["checks"].get(place)
+        if name in questions:
+            _ask(notebook, name, "check", questions[name], job)
+    for name, asked in questions.items():
+        _ask(notebook, name, "end", asked, job)
     messages.send(_PIPE, {"kind": "done"})
+
+
+def _ask(notebook, name, when, asked, job):
+    """Call one function as the notebook has it by now, and hand back what it returned."""
+    if (name, when) in job["answered"]:
+        return
+    messages.send(_PIPE, {"kind": "start", "what": ["function", name]})
+    if name in notebook.namespace:
+        seconds = job["limits"].function
+        given, printed = calls.collect(
+            notebook.namespace[name], *asked, seconds=seconds, clock=time.process_time
+        )
+    else:
+        given, printed = [calls.Answer(problem="is not defined.")] * len(asked[1]), ""
+    told, arrays = messages.packed(given)
+    header = {"kind": "answers", "name": name, "when": when, "answers": told, "printed": printed}
+    messages.send(_PIPE, header, arrays)
 
 
 class _Notebook:
@@ -163,8 +171,8 @@ class _Notebook:
         signal.signal(signal.SIGPROF, _stop)
 
     def run(self, source):
-        """What a cell printed and raised, as a dict of texts, and its pictures as bytes."""
-        sink, self._shown, error = calls.Sink(), [], ""
+        """What a cell printed and raised, as a dict, and its pictures as bytes."""
+        sink, self._shown, error = calls.Sink(), [], None
         try:
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
                 signal.setitimer(signal.ITIMER_PROF, self._limits.cell)
@@ -172,14 +180,14 @@ class _Notebook:
                 for number in plt.get_fignums():
                     self._show({"image/png": _png(plt.figure(number))})
             error = result.error_before_exec or result.error_in_exec
-            error = "" if error is None else self._told(error)
         except BaseException as stopped:  # raised by what the cell leaves behind
-            error = self._told(stopped)
+            error = stopped
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
             plt.close("all")
         pictures = [np.frombuffer(picture, "uint8") for picture in self._shown]
-        return {"printed": sink.getvalue(), "error": error}, pictures
+        told = {"error": self._told(error) if error else "", "cut": calls.is_outside(error)}
+        return {"printed": sink.getvalue(), **told}, pictures
 
     def _show(self, data):
         picture, text = data.get("image/png"), data.get("text/plain")

@@ -22,7 +22,7 @@ from keras import ops
 from coursekit import gradients
 from coursekit.checks.keys import weights
 
-__all__ = ["Answer", "Sink", "Stopped", "TooMuch", "collect"]
+__all__ = ["Answer", "Sink", "Stopped", "TooMuch", "collect", "is_outside"]
 
 SECONDS = 10  # that one check may take
 CHARACTERS = 1_000_000  # that a function may print
@@ -33,7 +33,8 @@ class Answer:
     """What the function did with one case: its outputs, or in `problem` why there are none.
 
     `changed` names the arguments that were changed in place. `gradient` is that of the first case,
-    where it was asked for, and `gradient_problem` says why it is missing.
+    where it was asked for, and `gradient_problem` says why it is missing. `cut` says that a limit
+    or a lack of where it ran ended the call.
     """
 
     values: tuple = ()
@@ -41,6 +42,7 @@ class Answer:
     changed: tuple = ()
     gradient: np.ndarray | None = None
     gradient_problem: str = ""
+    cut: bool = False
 
 
 def collect(
@@ -76,8 +78,9 @@ def collect(
     with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
         _in_time(work, seconds, clock)
     found = list(answers)  # from here on a thread that would not stop adds nothing
-    late = Answer(problem=f"was stopped after {seconds:g} seconds; is there a loop without end?")
-    return found + [late] * (len(cases) - len(found)), sink.getvalue()
+    late = f"was stopped after {seconds:g} seconds; is there a loop without end?"
+    late = [Answer(problem=late, cut=True)] * (len(cases) - len(found))
+    return found + late, sink.getvalue()
 
 
 class Stopped(BaseException):
@@ -86,6 +89,16 @@ class Stopped(BaseException):
 
 class TooMuch(BaseException):
     """Raised in a function that prints without end."""
+
+
+def is_outside(error: BaseException | None) -> bool:
+    """Whether code met a limit or a lack (of memory, files, network, input), not its own fault."""
+    lacks = (Stopped, TooMuch, MemoryError, OSError, EOFError, ModuleNotFoundError)
+    return error is not None and (
+        isinstance(error, lacks)
+        or type(error).__name__ == "ResourceExhaustedError"  # TensorFlow's
+        or is_outside(error.__cause__ or error.__context__)
+    )
 
 
 class Sink(io.TextIOBase):
@@ -154,7 +167,7 @@ def _answer(function, arguments, case, differentiable):
     except Stopped:
         raise
     except BaseException as error:
-        return Answer(problem=_told(error, function))
+        return Answer(problem=_told(error, function), cut=is_outside(error))
     changed = tuple(
         name
         for name, before, after in zip(arguments, case, given, strict=True)
@@ -175,7 +188,8 @@ def _answer(function, arguments, case, differentiable):
     except Stopped:
         raise
     except BaseException as error:
-        return Answer(values, changed=changed, gradient_problem=_told(error, function))
+        told = _told(error, function)
+        return Answer(values, "", changed, gradient_problem=told, cut=is_outside(error))
     return Answer(values, changed=changed, gradient=gradient)
 
 

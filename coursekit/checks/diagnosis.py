@@ -10,8 +10,11 @@ from coursekit.checks.keys import Key
 __all__ = ["judge"]
 
 
-def judge(answers: Sequence[Answer], key: Key) -> str:
-    """The sentence to say about the answers to a key's cases, or "" where all is right."""
+def judge(answers: Sequence[Answer], key: Key, *, tell: bool = True) -> str:
+    """The sentence to say about the answers to a key's cases, or "" where all is right.
+
+    With `tell=False` it gives away no expected number: for inputs that serve again.
+    """
     right = [_matches(given, want, key) for given, want in zip(answers, key.expected, strict=True)]
     if all(right):
         changed = next((answer.changed[0] for answer in answers if answer.changed), "")
@@ -20,15 +23,19 @@ def judge(answers: Sequence[Answer], key: Key) -> str:
                 f"computes the right values, but changes its input {changed} in place, which "
                 "spoils it for whoever uses it next; work on a new array."
             )
-        return _gradient(answers[0], key)
+        return _gradient(answers[0], key, tell)
     for sentence, outputs in key.wrong:
         if all(_matches(answer, want, key) for answer, want in zip(answers, outputs, strict=True)):
             return sentence
     first = right.index(False)
-    sentence = _difference(answers[first], key, first)
+    sentence = _difference(answers[first], key, first, tell)
     sizes = [_batch(case) for case in key.cases]
     fits = {size for size, ok in zip(sizes, right, strict=True) if ok}
-    if fits and not fits & {size for size, ok in zip(sizes, right, strict=True) if not ok}:
+    if (
+        not answers[first].cut
+        and fits
+        and not fits & {size for size, ok in zip(sizes, right, strict=True) if not ok}
+    ):
         return (
             f"is right for a batch of {min(fits)}, but not for one of {sizes[first]}; is a size "
             f"written into it as a number? For the batch of {sizes[first]} it {sentence}"
@@ -54,7 +61,7 @@ def _batch(case):
     return next((len(value) for value in case if isinstance(value, np.ndarray)), 0)
 
 
-def _difference(answer, key, i):
+def _difference(answer, key, i, tell):
     """What is wrong with the answer to case i."""
     if answer.problem:
         return answer.problem
@@ -88,6 +95,8 @@ def _difference(answer, key, i):
         off = apart > key.atol + key.rtol * np.abs(want)
         if off.any():
             at = np.unravel_index(off.argmax(), off.shape)
+            if not tell:
+                return f"returned {output}other numbers than are wanted for {which}."
             return (
                 f"returned {output}{value[at]:.6g} instead of {want[at]:.6g} at {_place(off)} for "
                 f"{which}; {int(off.sum()):,} of {off.size:,} values differ, by up to "
@@ -115,7 +124,7 @@ def _pattern(value, want):
     return ""
 
 
-def _gradient(answer, key):
+def _gradient(answer, key, tell):
     if not key.differentiable:
         return ""
     missing = (
@@ -140,8 +149,9 @@ def _gradient(answer, key):
     if not off.any():
         return ""
     at = np.unravel_index(off.argmax(), off.shape)
+    numbers = f": {gradient[at]:.4g} instead of {want[at]:.4g} at {_place(off)}" if tell else ""
     return (
         f"computes the right values, but its gradient with respect to {key.differentiable} is "
-        f"wrong: {gradient[at]:.4g} instead of {want[at]:.4g} at {_place(off)}; "
+        f"wrong{numbers}; "
         "is a part of it cut off by `stop_gradient`, or taken from NumPy?"
     )

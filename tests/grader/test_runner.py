@@ -47,7 +47,7 @@ def test_cells_run_as_in_a_notebook(sandboxed):
         files={"checks": b"given"},
     )
     cells = result.cells
-    assert cells[0] == {"printed": "printed\n2", "error": "", "pictures": []}
+    assert cells[0] == {"printed": "printed\n2", "error": "", "cut": False, "pictures": []}
     assert [len(cells[i]["pictures"]) for i in range(8)] == [0, 1, 1, 0, 0, 0, 0, 0]
     assert cells[4]["printed"] == "'given'"
     assert cells[5]["error"] == "NameError (line 1): name 'undefined' is not defined"
@@ -62,12 +62,12 @@ def test_answers_come_back_as_they_were_given(sandboxed):
         "from keras import ops\ndef double(x):\n    print('!')\n    return ops.multiply(x, 2)",
         questions=[("double", ("x",), ((X,), (X[:1],)), "x"), ("missing", ("x",), ((X,),), "")],
     )
-    answers, said = result.answers["double"]
+    answers, said = result.answers["double"]["end"]
     np.testing.assert_array_equal(answers[0].values[0], 2 * X)
     np.testing.assert_array_equal(answers[1].values[0], 2 * X[:1])
     np.testing.assert_allclose(answers[0].gradient, 2 * np.linspace(1, 2, 6).reshape(2, 3))
     assert said.startswith("!")
-    assert result.answers["missing"][0][0].problem == "is not defined."
+    assert result.answers["missing"]["end"][0][0].problem == "is not defined."
 
 
 def test_submissions_know_nothing_of_each_other(sandboxed):
@@ -257,7 +257,7 @@ def test_it_sees_no_other_process(sandboxed):
 )
 def test_a_cell_that_ends_the_process_costs_nothing_but_itself(sandboxed, source, reason):
     result = run(sandboxed, DOUBLE, source, "'reached'", questions=[QUESTION])
-    answers, _ = result.answers["double"]
+    answers, _ = result.answers["double"]["end"]
     np.testing.assert_array_equal(answers[0].values[0], 2 * X)
     assert result.cells[2]["printed"] == "'reached'"
     if reason:
@@ -291,8 +291,8 @@ def test_a_function_that_ends_the_process_costs_no_other(sandboxed):
         ],
     )
     assert set(result.stopped) == {("function", "leave"), ("function", "hang")}
-    assert "was stopped after 3 seconds" in result.answers["loop"][0][0].problem
-    np.testing.assert_array_equal(result.answers["double"][0][0].values[0], 2 * X)
+    assert "was stopped after 3 seconds" in result.answers["loop"]["end"][0][0].problem
+    np.testing.assert_array_equal(result.answers["double"]["end"][0][0].values[0], 2 * X)
 
 
 def test_no_process_is_left(sandboxed):
@@ -335,7 +335,7 @@ def test_without_a_sandbox_only_if_asked(monkeypatch):
     with runner.Runner(unsafe=True) as unsafe:
         result = unsafe.run([(0, DOUBLE)], [QUESTION], {})
     assert not result.stopped
-    np.testing.assert_array_equal(result.answers["double"][0][0].values[0], 2 * X)
+    np.testing.assert_array_equal(result.answers["double"]["end"][0][0].values[0], 2 * X)
 
 
 def test_a_bubblewrap_that_may_not_is_told(monkeypatch, tmp_path):
