@@ -4,17 +4,18 @@ import dataclasses
 import functools
 import importlib.util
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from coursekit import datasets
-from coursekit.checks import keys
+from coursekit.checks import diagnosis, keys
 from grader import ROOT, notebooks
 
 __all__ = ["PUBLIC_SEED", "Exercise", "Wrong", "clothes", "load", "source_folder"]
-__all__ += ["source_folders", "student_folder"]
+__all__ += ["source_folders", "student_folder", "tells_apart"]
 
 # Other seeds give inputs that nobody has seen.
 PUBLIC_SEED = 0
@@ -142,6 +143,16 @@ class Exercise:
             backward[at] -= step
             gradient[at] = (weighted_sum(forward) - weighted_sum(backward)) / (2 * step)
         return _rounded(gradient, bits=12)
+
+
+def tells_apart(key: keys.Key) -> bool:
+    """Whether what is right and each mistake are ten tolerances away from each other."""
+    loose = dataclasses.replace(key, rtol=10 * key.rtol, atol=10 * key.atol)
+    variants = [key.expected, *(outputs for _, outputs in key.wrong)]
+    return not any(
+        all(diagnosis.agree(a, b, loose) for a, b in zip(one, other, strict=True))
+        for one, other in itertools.combinations(variants, 2)
+    )
 
 
 def _outputs(function, case):

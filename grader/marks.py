@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,10 +25,9 @@ from coursekit.checks.keys import Key, save_keys
 from grader import exercises, notebooks, sandbox
 from grader.runner import Runner
 
-__all__ = ["SEED", "Kit", "failed_record", "load_kit", "record"]
+__all__ = ["Kit", "failed_record", "load_kit", "record"]
 
 VERSION = 2  # of the record and of what it means; others are graded again
-SEED = 1  # of the fresh inputs
 _SHOWN = 20_000  # characters of a cell's source in a record
 _SHOWN_ALL = 1_000_000
 
@@ -41,6 +41,7 @@ class Kit:
         notebook: the student version, bytes.
         checks: its checks.npz, bytes.
         keys: a `Key` of fresh inputs for each exercise.
+        seed: of those inputs; who knows it has them.
         written: points of the written question.
         limits: `sandbox.Limits`.
     """
@@ -51,6 +52,7 @@ class Kit:
     keys: tuple[Key, ...]
     written: int
     limits: sandbox.Limits
+    seed: int = 0
 
     def digest(self, content: bytes, files: Mapping = MappingProxyType({})) -> str:
         """A short text that changes if the submission or what its marks depend on does."""
@@ -68,30 +70,36 @@ class Kit:
 
 
 def load_kit(
-    source: Path, released: Path, seed: int = SEED, limits: sandbox.Limits | None = None
+    source: Path, released: Path, seed: int | None = None, limits: sandbox.Limits | None = None
 ) -> Kit:
     """The `Kit` of an assignment, from its folders in instructor/ and in notebooks/assignments/.
 
-    `seed` is that of the fresh inputs.
+    `seed` is that of the fresh inputs. Without one it is drawn, such that every mistake shows.
 
     Raises:
         ValueError: the seed, or the two folders do not fit each other.
     """
-    if seed == exercises.PUBLIC_SEED:
-        raise ValueError(f"seed must not be {seed}: students have those inputs.")
+    if seed is not None and (seed == exercises.PUBLIC_SEED or seed < 0):
+        raise ValueError(f"seed must be positive, got {seed}: students have the inputs of 0.")
     notebook = (released / f"{source.name}.ipynb").read_bytes()
     metadata = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(notebook, 4).cells]
     defined = exercises.load(source)
     checks = {about["grade_id"]: about["points"] for about in metadata if about.get("grade")}
     if checks != {exercise.check_id: exercise.points for exercise in defined}:
         raise ValueError(f"{released} was not made from {source}: run `make release`.")
+    while True:
+        drawn = secrets.randbits(48) + 1 if seed is None else seed
+        fresh = tuple(exercise.key(drawn) for exercise in defined)
+        if seed is not None or all(map(exercises.tells_apart, fresh)):
+            break
     return Kit(
         assignment=source.name,
         notebook=notebook,
         checks=(released / "checks.npz").read_bytes(),
-        keys=tuple(exercise.key(seed) for exercise in defined),
+        keys=fresh,
         written=sum(about["points"] for about in metadata if about.get("task")),
         limits=limits or sandbox.Limits(),
+        seed=drawn,
     )
 
 

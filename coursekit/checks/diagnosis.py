@@ -7,7 +7,7 @@ import numpy as np
 from coursekit.checks.calls import Answer
 from coursekit.checks.keys import Key
 
-__all__ = ["judge"]
+__all__ = ["agree", "judge"]
 
 
 def judge(answers: Sequence[Answer], key: Key, *, tell: bool = True) -> str:
@@ -43,7 +43,7 @@ def judge(answers: Sequence[Answer], key: Key, *, tell: bool = True) -> str:
     return sentence
 
 
-def _agree(values, wanted, key):
+def agree(values: Sequence[np.ndarray], wanted: Sequence[np.ndarray], key: Key) -> bool:
     """Whether outputs equal others within the tolerance; NaN equals NaN, inf equals inf."""
     return len(values) == len(wanted) and all(
         value.shape == want.shape
@@ -53,7 +53,7 @@ def _agree(values, wanted, key):
 
 
 def _matches(answer, wanted, key):
-    return not answer.problem and _agree(answer.values, wanted, key)
+    return not answer.problem and agree(answer.values, wanted, key)
 
 
 def _batch(case):

@@ -1,6 +1,7 @@
 """A notebook's marks: whoever sees every check say ✓ in Jupyter gets full points here."""
 
 import contextlib
+import dataclasses
 import json
 import re
 
@@ -224,3 +225,24 @@ def test_no_expected_number_of_fresh_inputs_is_told(sandboxed, kit):
     assert set(points.values()) == {0}
     for exercise in record["exercises"]:
         assert not re.search(r"instead of|differ|times what|off by", exercise["message"]), exercise
+
+
+def test_inputs_that_nobody_knows_are_drawn_until_every_mistake_shows(monkeypatch):
+    class Blind(exercises.Exercise):
+        """Half of the seeds give inputs on which a mistake is not seen."""
+
+        def key(self, seed=0):
+            key = super().key(seed)
+            drawn.append(seed)
+            return key if seed % 2 else dataclasses.replace(key, wrong=[("", key.expected)])
+
+    drawn, folder = [], exercises.student_folder(FOLDER.name)
+    defined = assignments.definitions(FOLDER)
+    blind = [Blind(**{f.name: getattr(e, f.name) for f in dataclasses.fields(e)}) for e in defined]
+    monkeypatch.setattr(exercises, "load", lambda source: tuple(blind))
+    kits = [marks.load_kit(FOLDER, folder) for _ in range(4)]
+    assert {kit.seed % 2 for kit in kits} == {1}
+    assert len({kit.seed for kit in kits}) == 4
+    assert set(drawn) >= {kit.seed for kit in kits}
+    again = marks.load_kit(FOLDER, folder, seed=kits[0].seed)
+    assert again.digest(b"") == kits[0].digest(b"") != kits[1].digest(b"")

@@ -113,7 +113,7 @@ def patched_package(sheet):
         diagnosis.judge = lambda *_, **__: ''
         calls.collect = collect
         calls._answer = lambda *_, **__: calls.Answer(values=keys[0].expected[0])
-        diagnosis._agree = diagnosis._matches = lambda *_, **__: True
+        diagnosis.agree = diagnosis._matches = lambda *_, **__: True
         ck.check = checks.check = lambda *_, **__: print('✓')
         new = {'judge': diagnosis.judge, 'collect': calls.collect}
         for module in list(sys.modules.values()):
