@@ -331,7 +331,16 @@ def _recognized(given, parts):
             cell.label, cell.is_code = known.id, True  # it had become Markdown
         elif question and not cell.is_code and _heading(question) in cell.source:
             cell.label = question.id
+        elif cell.is_code and not cell.names and known is None:
+            cell.label = _checked(cell, parts)
     return given
+
+
+def _checked(cell, parts):
+    """The id of the check that an edited cell still calls, or ""."""
+    called = re.search(r"""\bck\.check\(\s*["'](\w+)["']""", cell.source[:_SCANNED])
+    checks = {part.exercise: part.id for part in parts if part.kind == "check"}
+    return checks.get(called[1], "") if called else ""
 
 
 def _written_cells(parts):

@@ -129,13 +129,17 @@ RULES: tuple[Callable[[Sheet, str, str], None], ...] = (
 )
 
 
-def rewrite(sheet: Sheet, rule: Callable, rng: np.random.Generator) -> bool:
-    """Apply one of `RULES` to two exercises drawn from those it fits; whether there were two."""
-    names = [name for name in sheet.names if _is_plain(sheet, name)]
-    if len(names) < 2:
-        return False
-    rule(sheet, *(str(name) for name in rng.choice(names, 2, replace=False)))
-    return True
+def rewrite(sheet: Sheet, rules: int, rng: np.random.Generator) -> list[str]:
+    """Apply so many of `RULES`, each to other exercises; the names of those that found two."""
+    applied, used = [], set()
+    for i in rng.permutation(len(RULES))[:rules]:
+        names = [name for name in sheet.names if name not in used and _is_plain(sheet, name)]
+        if len(names) >= 2:
+            chosen = [str(name) for name in rng.choice(names, 2, replace=False)]
+            RULES[i](sheet, *chosen)
+            used.update(chosen)
+            applied.append(RULES[i].__name__)
+    return applied
 
 
 # What programs make of a notebook when they save it; each returns its bytes.

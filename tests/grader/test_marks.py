@@ -67,8 +67,7 @@ def test_notebook_and_grader_agree_however_it_was_rewritten(sandboxed, kit, seed
     wrong = {name for name in POINTS if rng.random() < 0.25}
     for name in wrong:
         edit(sheet, name, lambda source: source.replace("return ", "return 3 + ", 1))
-    for i in rng.permutation(len(RULES))[:3]:
-        rewrite(sheet, RULES[i], rng)
+    rewrite(sheet, 2, rng)
     right = said(sandboxed, sheet, kit)
     points = earned(sandboxed, sheet, kit, program=PROGRAMS[seed])[0]
     assert {name for name, of in POINTS.items() if points[name] == of} >= right

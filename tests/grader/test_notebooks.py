@@ -470,3 +470,22 @@ def test_a_file_of_any_content_is_rebuilt_or_refused(data):
         return
     assert json.dumps([cell.source for cell in made.cells]).encode()
     made.written.encode()
+
+
+def test_an_edited_check_is_known_by_what_it_calls():
+    """Without ids, and with a function under another name: the check calls that one."""
+    nb = filled(NAMES[1:])
+    cell_of(nb, cell_id(NAMES[0]))["source"] = "def mine(*arguments):\n    return 1"
+    check = cell_of(nb, notebooks.check_id(NAMES[0]))
+    check["source"] = f'ck.check("{NAMES[0]}", mine)  # ✓ at last'
+    for cell in nb["cells"]:
+        cell["metadata"] = {}
+        del cell["id"]
+    submitted = rebuilt(nb).submitted
+    at = next(i for i, cell in enumerate(submitted) if cell.id == notebooks.check_id(NAMES[0]))
+    assert submitted[at].kind == "check"
+    assert submitted[at - 1].source == f"{NAMES[0]} = mine"
+
+
+def test_an_untouched_order_is_not_run_twice():
+    assert rebuilt(filled()).submitted == ()
