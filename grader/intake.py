@@ -10,13 +10,14 @@ import re
 import stat
 import unicodedata
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from grader.notebooks import AGAIN, BYTES, Unreadable, rebuild, released_cells, too_large
 
-__all__ = ["Aside", "Entry", "find", "read"]
+__all__ = ["Aside", "Entry", "find", "modules", "read"]
 
 FILES = 1_000  # of one student
+MODULES, MODULE_BYTES = 50, 1_000_000  # Python files beside the notebook
 _EXTENSIONS = (".ipynb", ".json", ".txt", "")  # browsers and mail programs rename
 
 
@@ -83,7 +84,37 @@ def read(entry: Entry) -> bytes:
         Unreadable: it is gone, not a plain file, too large, or its archive is damaged.
     """
     content = _read(entry.path)
-    return _unzipped(content, entry.member) if entry.member else content
+    return _unzipped(_open_zip(content), entry.member) if entry.member else content
+
+
+def modules(entry: Entry, inbox: str | Path) -> dict[str, bytes]:
+    """The Python files beside a notebook in its folder or archive, which it may import, by name.
+
+    What lies in the inbox itself is other students'.
+
+    Raises:
+        Unreadable: one cannot be read, or they are too many or too large.
+    """
+    found = {}
+    if entry.member:
+        archive = _open_zip(_read(entry.path))
+        folder = PurePosixPath(entry.member).parent
+        for name in _members(archive):
+            path = PurePosixPath(name)
+            if path.parent == folder and path.suffix == ".py":
+                found[path.name] = _unzipped(archive, name)
+    elif entry.path.parent != Path(inbox):
+        for path in sorted(entry.path.parent.glob("*.py")):
+            if stat.S_ISREG(path.lstat().st_mode):
+                found[path.name] = _read(path)
+            if len(found) > MODULES:
+                break
+    if len(found) > MODULES or sum(map(len, found.values())) > MODULE_BYTES:
+        raise Unreadable(
+            f"There are more than {MODULES} Python files or {MODULE_BYTES // 1_000_000} MB of them "
+            "beside the notebook. Keep those that it imports."
+        )
+    return found
 
 
 def _ignored(name):
@@ -234,12 +265,10 @@ def _members(archive):
     )
 
 
-def _unzipped(content, member):
+def _unzipped(archive, member):
     try:
-        with _open_zip(content).open(member) as file:
+        with archive.open(member) as file:
             unpacked = file.read(BYTES + 1)  # what the archive says about sizes need not be true
-    except Unreadable:
-        raise
     except Exception as error:  # zipfile and its decompressors raise a dozen kinds
         secret = "password" in str(error)
         reason = "needs a password" if secret else "is damaged, or packed in an unusual way"

@@ -221,3 +221,28 @@ def test_reading_the_largest_file_that_is_let_through_takes_less_than_a_gigabyte
         text=True,
     )
     assert int(re.search(r"VmHWM:\s+(\d+) kB", done.stdout)[1]) < 1_000_000
+
+
+def test_python_files_beside_a_notebook_come_with_it(inbox):
+    helper, nb = b"x = 1", raw(filled())
+    inbox("anna/work/my_notebook.ipynb")
+    inbox("anna/work/helpers.py", helper)
+    inbox("anna/other/more.py", b"of another folder")
+    inbox("bea.zip", archive({"w/b.ipynb": nb, "w/helpers.py": helper, "w/in/deeper.py": helper}))
+    inbox("chen.ipynb")
+    inbox("stray.py", b"in the inbox itself")
+    entries, _ = find(inbox)
+    came = {entry.student: intake.modules(entry, inbox.folder) for entry in entries}
+    assert came == {"anna": {"helpers.py": helper}, "bea": {"helpers.py": helper}, "chen": {}}
+
+
+@pytest.mark.parametrize(("count", "size"), [(51, 1), (2, 600_000)])
+def test_too_many_or_too_large_modules_are_refused(inbox, count, size):
+    files = {f"m{i}.py": b"#" * size for i in range(count)}
+    inbox("anna/n.ipynb")
+    for name, content in files.items():
+        inbox(f"anna/{name}", content)
+    inbox("bea.zip", archive({"n.ipynb": raw(filled()), **files}))
+    for entry in find(inbox)[0]:
+        with pytest.raises(Unreadable, match="more than 50 Python files or 1 MB"):
+            intake.modules(entry, inbox.folder)
