@@ -3,8 +3,11 @@
 A submission is data here: nothing of it is executed, and no archive is extracted.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import io
+import json
 import os
 import re
 import stat
@@ -12,11 +15,13 @@ import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from grader import tables
 from grader.notebooks import AGAIN, BYTES, Unreadable, rebuild, released_cells, too_large
 
 __all__ = ["Aside", "Entry", "find", "modules", "read"]
 
 FILES = 1_000  # of one student
+NOTEBOOKS = 50  # of which one is chosen
 MODULES, MODULE_BYTES = 50, 1_000_000  # Python files beside the notebook
 _EXTENSIONS = (".ipynb", ".json", ".txt", "")  # browsers and mail programs rename
 
@@ -39,14 +44,16 @@ class Aside:
     reason: str
 
 
-def find(inbox: str | Path, assignment: str, released: bytes) -> tuple[list[Entry], list[Aside]]:
+def find(
+    inbox: str | Path, assignment: str, released: bytes, cache: str | Path | None = None
+) -> tuple[list[Entry], list[Aside]]:
     """Who handed in what.
 
     An inbox holds STUDENT.ipynb, STUDENT.zip or STUDENT/**/*.ipynb, also mixed. If a folder in it
     is named like the assignment, as in nbgrader's STUDENT/ASSIGNMENT, only that one counts. Of
     several notebooks the one counts that answers most of `released`, the bytes of the released
-    one. Links are not followed, nor are pipes and devices opened. Both lists are in the order of
-    the students' names.
+    one; `cache` is a file that keeps which, by their content. Links are not followed, nor are pipes
+    and devices opened. Both lists are in the order of the students' names.
 
     Raises:
         NotADirectoryError: `inbox` is not a folder.
@@ -54,13 +61,13 @@ def find(inbox: str | Path, assignment: str, released: bytes) -> tuple[list[Entr
     inbox = Path(inbox)
     if not inbox.is_dir():
         raise NotADirectoryError(f"inbox must be a folder of submissions, got {inbox}.")
-    entries, asides, owners = [], [], {}
+    entries, asides, owners, known = [], [], {}, _kept(cache)
     for path in sorted(path for path in inbox.iterdir() if not _ignored(path.name)):
         student = path.name if _is_folder(path) else _stem(path.name)
         student = unicodedata.normalize("NFC", student)
         try:
             _require_usable(student)
-            found = _best(path, assignment, released)
+            found = _best(path, assignment, released, known)
         except Unreadable as error:
             asides.append(Aside(_shown(student), _shown(path.name), str(error)))
         else:
@@ -74,7 +81,18 @@ def find(inbox: str | Path, assignment: str, released: bytes) -> tuple[list[Entr
         asides += [Aside(one.student, top, why) for one, top in zip(several, tops, strict=True)]
     entries.sort(key=lambda entry: entry.student)
     asides.sort(key=lambda aside: (aside.student, aside.path))
+    if cache is not None and known != _kept(cache):
+        tables.replace(cache, json.dumps(known).encode())
     return entries, asides
+
+
+def _kept(cache):
+    """What an earlier run found, {digest: index or reason}; nothing if the file is damaged."""
+    try:
+        known = json.loads(Path(cache).read_bytes()) if cache is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def read(entry: Entry) -> bytes:
@@ -149,10 +167,12 @@ def _require_usable(student):
         raise Unreadable("The name is longer than a file's may be. Rename it.")
 
 
-def _best(path, assignment, released):
+def _best(path, assignment, released, known):
     """Path and member of the notebook that counts."""
-    candidates, problems = [], []
-    for file in _files(path):
+    candidates, problems, files = [], [], _files(path)
+    if sum(file.lstat().st_size for file in files) > 2 * BYTES:
+        raise Unreadable(too_large("What the folder holds"))
+    for file in files:
         try:
             candidates += _notebooks(path, file)
         except Unreadable as error:
@@ -163,8 +183,34 @@ def _best(path, assignment, released):
         raise Unreadable(problems[0] if problems else f"There is no notebook in it. {AGAIN}")
     if len(candidates) == 1:
         return candidates[0][:2]
-    fits = {}
+    if len(candidates) > NOTEBOOKS:
+        raise Unreadable(
+            f"There are more than {NOTEBOOKS} notebooks in it. Keep the one that counts."
+        )
+    digest, left = hashlib.sha256(f"{assignment} {len(released)} ".encode() + released), BYTES
     for file, member, parts in candidates:
+        content = b""
+        with contextlib.suppress(Unreadable):
+            content = read(Entry("", file, member))
+        left -= len(content)
+        digest.update(f"{parts} {len(content)} ".encode("utf-8", "surrogateescape") + content)
+    if left < 0:
+        raise Unreadable(too_large("What the notebooks hold"))
+    digest = digest.hexdigest()
+    if digest not in known:
+        try:
+            known[digest] = _fitting(candidates, problems, released)
+        except Unreadable as error:
+            known[digest] = str(error)
+    if isinstance(known[digest], str):
+        raise Unreadable(known[digest])
+    return candidates[known[digest]][:2]
+
+
+def _fitting(candidates, problems, released):
+    """The index of the candidate that answers most."""
+    fits = {}
+    for i, (file, member, parts) in enumerate(candidates):
         try:
             rebuilt = rebuild(read(Entry("", file, member)), released)
         except Unreadable as error:
@@ -172,16 +218,16 @@ def _best(path, assignment, released):
             continue
         fit = _answered(rebuilt, released)
         same = hash((rebuilt.cells, rebuilt.written))
-        fits.setdefault(fit, {}).setdefault(same, (file, member, "/".join(parts)))
+        fits.setdefault(fit, {}).setdefault(same, (i, "/".join(parts)))
     if not fits:
         raise Unreadable(problems[0])
     best = list(fits[max(fits)].values())
     if len(best) > 1:
-        names = ", ".join(_shown(name) for *_, name in best[:5])
+        names = ", ".join(_shown(name) for _, name in best[:5])
         raise Unreadable(
             f"Several notebooks answer equally many exercises: {names}. Keep the one that counts."
         )
-    return best[0][:2]
+    return best[0][0]
 
 
 def _answered(rebuilt, released):
@@ -195,11 +241,11 @@ def _files(path):
     if not _is_folder(path):
         return [path]
     files = []
-    for folder, folders, names in os.walk(path):
+    for count, (folder, folders, names) in enumerate(os.walk(path)):
         folders[:] = sorted(name for name in folders if not _ignored(name))
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         files += [Path(folder) / name for name in sorted(names) + links if not _ignored(name)]
-        if len(files) > FILES:
+        if max(count, len(files)) > FILES:
             raise Unreadable(f"The folder holds more than {FILES:,} files. Hand in the notebook.")
     return files
 

@@ -20,6 +20,7 @@ TYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 1
 TYPES += ("float16", "float32", "float64")
 _HEAD = struct.Struct("<II")
 _LONGEST_HEADER = 1_000_000
+_VALUES = 300_000  # in all headers; one takes up to 200 bytes of memory
 _LARGEST_ANSWER = 32_000_000
 _MOST_OUTPUTS, _MOST_ARRAYS = 100, 10_000  # of one answer, in one frame
 _TEXT = 2_000  # characters
@@ -45,11 +46,11 @@ class Frames:
     """Puts frames together from what is read, piece by piece.
 
     Raises:
-        Malformed: no frame, or more than `most` bytes of them.
+        Malformed: no frame, more than `most` bytes of them, or too many values.
     """
 
     def __init__(self, most: int):
-        self._left, self._buffer = most, bytearray()
+        self._left, self._values, self._buffer = most, _VALUES, bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[dict, list[np.ndarray]]]:
         """Yield a pair of header and arrays for every frame that `data` completes."""
@@ -66,6 +67,9 @@ class Frames:
                 return
             frame = bytes(self._buffer[_HEAD.size : end])
             del self._buffer[:end]
+            self._values -= sum(frame[:header].count(sign) for sign in (b"[", b"{", b","))
+            if self._values < 0:
+                raise Malformed("it is too much")
             yield _parsed(frame[:header], frame[header:])
 
 

@@ -19,6 +19,7 @@ CELLS = 2_000
 CHARACTERS = 10_000_000  # in all cells together, outputs not counted
 AGAIN = "Save the notebook in Jupyter and hand in that file, whose name ends in .ipynb."
 _VALUES = 1_000_000  # in the file's JSON; one takes up to 200 bytes of memory
+_FOREIGN = 10_000  # bytes that are no UTF-8, of an old Windows editor
 _SCANNED = 200_000  # characters of a cell that are searched for definitions
 
 
@@ -174,6 +175,11 @@ class _Given:
     label: str = ""
 
     @functools.cached_property
+    def squeezed(self):
+        """Its code without blanks and comments."""
+        return _squeezed(self.source, True)
+
+    @functools.cached_property
     def names(self):
         """What it defines at its top level; found as text, for it may hold magics or errors."""
         found = _DEFINITION.findall(self.source[:_SCANNED])
@@ -181,10 +187,10 @@ class _Given:
 
     def is_attempt(self, part):
         """Whether it is more than an answer's released cell, also where code stands around that."""
-        squeezed = _squeezed(self.source, True)
-        if not self.is_code or not squeezed:
+        if not self.is_code or not self.squeezed:
             return False
-        return _squeezed(part.source, True) not in squeezed or self.names.count(part.exercise) > 1
+        released = _squeezed(part.source, True)
+        return released not in self.squeezed or self.names.count(part.exercise) > 1
 
 
 def _squeezed(source, is_code):
@@ -279,6 +285,8 @@ def _parsed(content, notes):
     try:
         text = content.decode(json.detect_encoding(content))
     except UnicodeDecodeError:
+        if len(content) - len(content.decode("utf-8", "ignore").encode()) > _FOREIGN:
+            raise Unreadable(f"The file is no text. {AGAIN}") from None
         text = content.decode("utf-8", _WINDOWS)
         notes.append("The file was not saved as UTF-8; some letters may be other ones.")
     if sys.getsizeof(text) > 2 * BYTES:  # one emoji makes every character take four bytes

@@ -8,6 +8,7 @@ import base64
 import collections
 import functools
 import io
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -290,6 +291,8 @@ def _shown(text):
 def _code(source, is_colored):
     if not is_colored:
         return source
+    # Pygments takes quadratic time for blanks before a line's end.
+    source = re.sub(r"[^\S\n]+$", "", source, flags=re.M)
     return Markup(pygments.highlight(source, PythonLexer(), _FORMATTER).rstrip("\n"))
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from grader import ROOT, intake
 from grader.intake import Aside, Entry
-from grader.notebooks import Unreadable
+from grader.notebooks import Unreadable, rebuild
 from tests.grader.filled import code, filled, raw, released
 from tests.grader.records import ASSIGNMENT, NAMES
 
@@ -246,3 +247,60 @@ def test_too_many_or_too_large_modules_are_refused(inbox, count, size):
     for entry in find(inbox)[0]:
         with pytest.raises(Unreadable, match="more than 50 Python files or 1 MB"):
             intake.modules(entry, inbox.folder)
+
+
+def test_what_is_no_text_costs_no_time(inbox):
+    """A letter of an old editor here and there is read; a picture that was renamed is not."""
+    inbox("anna.zip", archive({"n.ipynb": b"\xff" * 30_000_000}))
+    inbox("bea.ipynb", raw(filled()).replace(b"Because.", b"Weil \xfc" + b"\xe4" * 9_000))
+    started = time.process_time()
+    entries, _ = find(inbox)
+    with pytest.raises(Unreadable, match="is no text"):
+        rebuild(intake.read(entries[0]), released())
+    assert "Weil ü" in rebuild(intake.read(entries[1]), released()).written
+    assert time.process_time() - started < 5
+
+
+def test_of_very_many_notebooks_none_is_chosen(inbox):
+    inbox("anna.zip", archive({f"{i}.ipynb": raw(filled(NAMES[: i % 3])) for i in range(51)}))
+    for i in range(51):
+        inbox(f"bea/{i}.ipynb", raw(filled(NAMES[: i % 3])))
+    started = time.process_time()
+    entries, asides = find(inbox)
+    assert time.process_time() - started < 1
+    assert not entries
+    assert all("more than 50 notebooks" in aside.reason for aside in asides)
+
+
+def test_a_folder_of_more_than_can_be_read_is_refused(inbox):
+    for name in "abc":
+        inbox(f"anna/{name}.ipynb", b"")
+        os.truncate(inbox.folder / "anna" / f"{name}.ipynb", 90_000_000)  # takes no disk
+    assert "folder holds is larger" in find(inbox)[1][0].reason
+
+
+def test_which_notebook_counts_is_found_once(inbox, tmp_path, monkeypatch):
+    inbox("anna/one.ipynb", raw(filled(NAMES[:1])))
+    inbox("anna/two.ipynb")
+    inbox("bea.zip", archive({"a.ipynb": raw(filled()), "b.ipynb": raw(filled(written="No."))}))
+    cache, called = tmp_path / "intake.json", []
+    monkeypatch.setattr(intake, "rebuild", lambda *given: called.append(1) or rebuild(*given))
+
+    def look():
+        called.clear()
+        found = intake.find(inbox.folder, ASSIGNMENT, released(), cache)
+        return [(e.student, e.path.name) for e in found[0]], [a.reason for a in found[1]]
+
+    first = look()
+    assert first[0] == [("anna", "two.ipynb")]
+    assert "answer equally many" in first[1][0]
+    assert len(called) == 4
+    assert look() == first
+    assert not called
+    inbox("anna/one.ipynb", raw(filled(NAMES[:2])))
+    assert look() == first
+    assert len(called) == 2
+    for damage in (b"[1, 2", b"[]", b"\xff"):
+        cache.write_bytes(damage)
+        assert look() == first
+        assert len(called) == 4

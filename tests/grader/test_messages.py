@@ -93,3 +93,12 @@ def test_many_arrays_take_the_grader_no_time():
     with pytest.raises(messages.Malformed):
         read(frame({"kind": "x", "arrays": [["bool", [1]]] * 60_000}, bytes(60_000)))
     assert time.process_time() - started < 10
+
+
+def test_headers_that_are_large_as_objects_are_refused():
+    """A megabyte of brackets would take fifty in memory, and there may be many of them."""
+    for frames, length in [(1, 320_000), (40, 9_000)]:
+        data = frame({"kind": "cell", "more": [[]] * length, "arrays": []}) * frames
+        came = messages.Frames(10**9).feed(data)
+        with pytest.raises(messages.Malformed):
+            sum(len(header["more"]) for header, _ in came)

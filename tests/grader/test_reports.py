@@ -4,6 +4,7 @@ import base64
 import csv
 import html.parser
 import io
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -304,3 +305,15 @@ def test_templates_stand_beside_the_module_and_load_nothing():
         assert "|safe" not in text.replace(" ", "")
         assert "http:" not in text
         assert "https:" not in text
+
+
+@pytest.mark.parametrize(
+    "filler", ["\t\n", " \n", "\u00a0\n", "\t", " ", "\n", "'\\", "f'{", "(\n"]
+)
+def test_a_page_takes_no_longer_for_blanks_without_end(tmp_path, filler):
+    """Twenty thousand characters of tabs and line ends took Pygments ten seconds a cell."""
+    source = (filler * 20_000)[:19_000] + "\nx = 1"
+    started = time.process_time()
+    text = feedback(tmp_path, record(cells=[cell("own", source)] * 3))
+    assert time.process_time() - started < 4
+    assert "x" in Page(text).said
