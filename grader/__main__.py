@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ if importlib.util.find_spec("nbgrader") is None:
 from grader import batch, exercises, gradebook, marks, runner, sandbox
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130  # as the shell has it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,9 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         return given.act(given)
-    except (ValueError, OSError, sandbox.Unavailable, runner.Failed) as error:
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"{parser.prog}: {what}", file=sys.stderr)
+        return 2
+    except (ValueError, sandbox.Unavailable, runner.Failed) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted: the same command goes on from here.", file=sys.stderr)
+        return _INTERRUPTED
 
 
 def _kit(assignment, seed=marks.SEED):
@@ -59,13 +69,14 @@ def _grade(given):
         executor = stack.enter_context(_dask(given.executor)) if given.executor else None
         options = {"jobs": given.jobs, "unsafe": given.unsafe, "extra_marks": given.marks}
         outcome = batch.grade(kit, given.inbox, given.out, executor=executor, **options)
+    partly = f" ({outcome.partly} of them in part)" if outcome.partly else ""
+    report = f"see {given.out / 'report.html'}" if outcome.reported else "no report was written yet"
     print(
-        f"{outcome.marked} marked, {outcome.kept} unchanged, {outcome.failed} not gradable: "
-        f"see {given.out / 'report.html'}"
+        f"{outcome.marked} marked, {outcome.kept} unchanged{partly}, "
+        f"{outcome.failed} not gradable: {report}"
     )
     if outcome.interrupted:
-        print("Interrupted: the same command goes on from here.", file=sys.stderr)
-        return 130
+        raise KeyboardInterrupt
     return 0
 
 
@@ -96,4 +107,8 @@ def _release(given):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == _INTERRUPTED:  # a thread may still be busy, and Python would wait for it
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -12,7 +12,7 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
-from grader import names
+from grader.names import is_visible
 from grader.notebooks import AGAIN, BYTES, Unreadable, rebuild, released_cells, too_large
 
 __all__ = ["Aside", "Entry", "find", "read"]
@@ -118,7 +118,7 @@ def _require_usable(student):
             "may be in it, and it may not begin with . = + - @ or a space, nor end with . or a "
             "space. Rename it."
         )
-    if not names.is_visible(student):
+    if not is_visible(student):
         raise Unreadable("There is no letter or digit in the name that can be seen. Rename it.")
     if len(student.encode()) > 200:
         raise Unreadable("The name is longer than a file's may be. Rename it.")

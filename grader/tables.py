@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["cell", "clear", "plain", "replace", "unquoted", "write"]
+__all__ = ["cell", "plain", "remove_unfinished", "replace", "unquoted", "write"]
 
 # A cell begins at the start of a text and, where a spreadsheet is told another delimiter, after any
 # delimiter in it. Blanks and quotes may be dropped, and East Asian signs count like the others.
@@ -36,7 +36,7 @@ def replace(path: str | Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def clear(folder: str | Path) -> None:
+def remove_unfinished(folder: str | Path) -> None:
     """Remove what a killed `replace` has left; nobody else may write there meanwhile."""
     for path in Path(folder).glob(".*.part"):
         path.unlink()

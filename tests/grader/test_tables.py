@@ -82,5 +82,5 @@ def test_two_that_write_one_file_at_a_time_do_not_write_into_each_others(tmp_pat
 def test_what_a_killed_writer_left_is_removed(tmp_path):
     (tmp_path / ".anna.json.0123abcd.part").write_bytes(b"half")
     (tmp_path / "anna.json").write_bytes(b"whole")
-    tables.clear(tmp_path)
+    tables.remove_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["anna.json"]
