@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ if importlib.util.find_spec("nbgrader") is None:
         "-c constraints.txt -e '.[instructor]'` in the course's folder."
     )
 
-from grader import batch, exercises, gradebook, marks, runner, sandbox
+from grader import batch, exercises, gradebook, marks, results, runner, sandbox
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130  # as the shell has it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--out", metavar="DIR", type=Path, required=True, help="results")
     grade.add_argument("--jobs", metavar="N", type=int, default=2, help="at a time (2)")
     grade.add_argument("--executor", metavar="URL", help="a Dask cluster: dask://host:port")
-    grade.add_argument("--seed", metavar="N", type=int, default=marks.SEED, help="fresh inputs")
+    grade.add_argument("--seed", metavar="N", type=int, help="of fresh inputs; else drawn and kept")
     grade.add_argument("--marks", metavar="CSV", type=Path, help="marks given by hand, merged")
     unsafe = "without a sandbox: submissions can do whatever you can"
     grade.add_argument("--unsafe", action="store_true", help=unsafe)
@@ -43,29 +46,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         return given.act(given)
-    except (ValueError, OSError, sandbox.Unavailable, runner.Failed) as error:
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"{parser.prog}: {what}", file=sys.stderr)
+        return 2
+    except (ValueError, sandbox.Unavailable, runner.Failed) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted: the same command goes on from here.", file=sys.stderr)
+        return _INTERRUPTED
 
 
-def _kit(assignment, seed=marks.SEED):
+def _kit(assignment, seed=None):
     source = exercises.source_folder(assignment)
     return marks.load_kit(source, exercises.student_folder(assignment), seed)
 
 
 def _grade(given):
-    kit = _kit(given.assignment, given.seed)
+    seed = results.kept_seed(given.out) if given.seed is None else given.seed
+    kit = _kit(given.assignment, seed)
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_dask(given.executor)) if given.executor else None
         options = {"jobs": given.jobs, "unsafe": given.unsafe, "extra_marks": given.marks}
         outcome = batch.grade(kit, given.inbox, given.out, executor=executor, **options)
+    partly = f" ({outcome.partly} of them in part)" if outcome.partly else ""
+    report = f"see {given.out / 'report.html'}" if outcome.reported else "no report was written yet"
     print(
-        f"{outcome.marked} marked, {outcome.kept} unchanged, {outcome.failed} not gradable: "
-        f"see {given.out / 'report.html'}"
+        f"{outcome.marked} marked, {outcome.kept} unchanged{partly}, "
+        f"{outcome.failed} not gradable: {report}"
     )
     if outcome.interrupted:
-        print("Interrupted: the same command goes on from here.", file=sys.stderr)
-        return 130
+        raise KeyboardInterrupt
     return 0
 
 
@@ -96,4 +108,8 @@ def _release(given):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == _INTERRUPTED:  # a thread may still be busy, and Python would wait for it
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -7,29 +7,60 @@ and goes on. Only this process writes: workers, here or on other machines, retur
 import concurrent.futures
 import contextlib
 import dataclasses
+import fcntl
 import itertools
-import json
+import os
+import signal
 import threading
-from collections.abc import Iterable, Iterator
+import time
 from pathlib import Path
 
 from coursekit import _display
-from grader import ROOT, gradebook, intake, marks, notebooks, reports, runner, sandbox, tables
+from grader import (
+    ROOT,
+    gradebook,
+    intake,
+    marks,
+    parsing,
+    reports,
+    results,
+    runner,
+    sandbox,
+)
+from grader.names import alike
+from grader.tables import remove_unfinished
 
-__all__ = ["Outcome", "grade", "records"]
+__all__ = ["Outcome", "grade"]
 
 _WAITING = 32  # submissions that are held for a cluster at a time
+_LOOK = 0.2  # seconds between two looks at whether Ctrl-C was pressed
+_END = 3  # seconds after it in which the runners must have ended, and
+_REPORT = 4  # those in which the reports must be there; else the next start writes them
+
+
+class _LateError(Exception):
+    """There is no time for more."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What `grade` did: how many submissions it marked now, took over, and could not mark; and
-    whether it was interrupted."""
+    """What `grade` did; all that it came to is counted in one of the first three.
+
+    Attributes:
+        marked: submissions that have points for some exercise, found now.
+        kept: submissions that have them from an earlier run.
+        failed: submissions without any points, and files that were set aside.
+        partly: those of the marked and kept in which some exercise could not be graded.
+        interrupted: whether Ctrl-C ended it.
+        reported: whether the reports tell of it; after an interrupt there may be no time.
+    """
 
     marked: int
     kept: int
     failed: int
-    interrupted: bool
+    partly: int = 0
+    interrupted: bool = False
+    reported: bool = True
 
 
 def grade(
@@ -56,7 +87,9 @@ def grade(
 
     Raises:
         sandbox.Unavailable: there is no sandbox here, or what must stay hidden lies in it.
-        ValueError: the inbox is no folder, or the marks given by hand are not usable.
+        ValueError: the inbox is no folder or empty, another grader is at work on `out`, it holds
+            results of another assignment, or the marks given by hand are not usable.
+        OSError: a file cannot be written; with its path.
     """
     inbox, out = Path(inbox), Path(out)
     if not inbox.is_dir():
@@ -67,51 +100,107 @@ def grade(
         raise ValueError(f"out must not lie in the inbox, got {out}.")
     if not unsafe:
         _require_hidden(inbox, out)
+    known = out / "intake.json" if out.is_dir() else None
+    entries, asides = intake.find(inbox, kit.assignment, kit.notebook, known)
+    if not entries and not asides:
+        raise ValueError(f"inbox must hold submissions, there is nothing in {inbox}.")
     for folder in (out / "results", out / "feedback"):
         folder.mkdir(parents=True, exist_ok=True)
-    entries, asides = intake.find(inbox, kit.assignment, kit.notebook)
-    if extra_marks is not None:
-        gradebook.merge(out, kit, extra_marks, [entry.student for entry in entries])
-    digests, todo = {}, []
-    for entry in entries:
-        try:
-            digests[entry.student] = kit.digest(intake.read(entry))
-        except notebooks.Unreadable as error:
-            asides.append(intake.Aside(entry.student, str(entry.path), str(error)))
-        else:
-            if _finished(out, entry.student) != digests[entry.student]:
+    with _alone(out):
+        _require_same(kit, out)
+        for folder in (out, out / "results", out / "feedback"):
+            remove_unfinished(folder)
+        if extra_marks is not None:
+            gradebook.merge(out, kit, extra_marks, [entry.student for entry in entries])
+        results.keep_seed(out, kit.seed)
+        kept, todo = {}, []
+        for entry, handed_in in _readable(inbox, entries, asides):
+            record = next(results.read(out, [entry.student]), None)
+            if record is not None and record["digest"] == kit.digest(*handed_in):
+                kept[entry.student] = record["status"]
+            else:
                 todo.append(entry)
-    marked, broken, interrupted = _mark(kit, todo, out, jobs, executor, unsafe)
-    asides = sorted([*asides, *broken], key=lambda one: (one.student, one.path))
-    # A record of an earlier submission must not stand for one that is still to be marked.
-    students = [student for student, now in digests.items() if _finished(out, student) == now]
-    _write_reports(kit, out, students, asides)
-    return Outcome(marked, len(digests) - len(todo), len(asides), interrupted)
+        waiting = _readable(inbox, todo, asides)
+        options = asides, jobs, executor, unsafe
+        marked, interrupted = _mark(kit, waiting, len(todo), out, *options)
+        asides.sort(key=lambda one: (one.student, one.path))
+        # A record of an earlier submission must not stand for one that is still to be marked.
+        students = sorted(kept | marked)
+        late = float("inf") if interrupted is None else interrupted + _REPORT
+        hints = alike(one.student for one in (*entries, *asides))
+        reported = _write_reports(kit, out, students, asides, hints, late)
+    statuses = [*marked.values(), *kept.values()]
+    return Outcome(
+        marked=sum(status != "failed" for status in marked.values()),
+        kept=sum(status != "failed" for status in kept.values()),
+        failed=statuses.count("failed") + len(asides),
+        partly=statuses.count("partly"),
+        interrupted=interrupted is not None,
+        reported=reported,
+    )
 
 
-def _finished(out, student):
-    """The digest of a student's record, or None if there is none."""
-    return next((record["digest"] for record in records(out, [student])), None)
+@contextlib.contextmanager
+def _alone(out):
+    """Keep other graders away from a folder; the kernel ends that with this process."""
+    with open(out / ".lock", "a+b", buffering=0) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().decode() or "unknown"
+            raise ValueError(f"another grader (process {holder}) is at work on {out}.") from None
+        with contextlib.suppress(OSError):  # a full disk; what it hinders more will say so
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+        yield
 
 
-def records(out: str | Path, students: Iterable[str]) -> Iterator[dict]:
-    """The finished records of these students, one at a time."""
-    for student in students:
-        with contextlib.suppress(FileNotFoundError):
-            yield json.loads(_result(out, student).read_bytes())
+def _require_same(kit, out):
+    record = next(results.read(out, results.students(out)), None)
+    if record is not None and record["assignment"] != kit.assignment:
+        raise ValueError(
+            f"{out} holds results of {record['assignment']}; those of {kit.assignment} need a "
+            "folder of their own."
+        )
 
 
-def _write_reports(kit, out, students, asides):
-    """Everything that is made of the records: feedback, tables, the instructor's report."""
-    manual = gradebook.write_manual(out, kit, records(out, students))
-    for record in records(out, students):
-        reports.write_feedback(out / "feedback" / f"{record['student']}.html", record, manual)
-    reports.write_grades(out, records(out, students), manual, asides)
-    reports.write_report(out / "report.html", kit, records(out, students), manual, asides)
+def _write_reports(kit, out, students, asides, hints, late):
+    """Everything that is made of the records: feedback, tables, the instructor's report.
+
+    Returns False if the clock showed `late` before all was done.
+    """
+
+    def read():
+        for record in results.read(out, students):
+            if time.monotonic() > late:
+                raise _LateError
+            yield record
+
+    try:
+        manual = gradebook.write_manual(out, kit, read())
+        gone = _retire(out, set(students))
+        for record in read():
+            reports.write_feedback(out / "feedback" / f"{record['student']}.html", record, manual)
+        reports.write_grades(out, read(), manual, asides)
+        more = {"gone": gone, "alike": hints}
+        reports.write_report(out / "report.html", kit, read(), manual, asides, **more)
+    except _LateError:
+        return False
+    return True
 
 
-def _result(out, student):
-    return Path(out) / "results" / f"{student}.json"
+def _retire(out, students):
+    """Move the pages of those who are not graded now; returns who of them has a record."""
+    outdated = out / "feedback" / "outdated"
+    for page in (out / "feedback").glob("*.html"):
+        if page.stem not in students:
+            outdated.mkdir(exist_ok=True)
+            os.replace(page, outdated / page.name)
+    for page in outdated.glob("*.html"):
+        if page.stem in students:  # whose page is in its place again
+            page.unlink()
+    return [student for student in results.students(out) if student not in students]
 
 
 def _require_hidden(*paths):
@@ -123,65 +212,98 @@ def _require_hidden(*paths):
             )
 
 
-def _mark(kit, todo, out, jobs, executor, unsafe):
-    """Mark submissions, a few at a time; how many, those that could not be, interrupted or not."""
-    if not todo:
-        return 0, [], False
-    broken, done, interrupted = [], 0, False
-    line, waiting = _display.ProgressLine("grading"), iter(todo)
+def _readable(inbox, entries, asides):
+    """(entry, (notebook, modules)) of what can be read; the others go to `asides`."""
+    for entry in entries:
+        try:
+            handed_in = intake.read(entry), intake.modules(entry, inbox)
+        except (parsing.Unreadable, OSError) as error:
+            asides.append(intake.Aside(entry.student, str(entry.path), str(error)))
+        else:
+            yield entry, handed_in
+
+
+def _mark(kit, waiting, count, out, asides, jobs, executor, unsafe):
+    """Mark submissions, a few at a time; what could not be goes to `asides`.
+
+    Returns a dict from the students to the status of their records, and when Ctrl-C was pressed.
+    """
+    marked = {}
+    if not count:
+        return marked, None
+    line = _display.ProgressLine("grading")
     own = concurrent.futures.ThreadPoolExecutor(jobs) if executor is None else None
     pool, window = executor or own, jobs if executor is None else _WAITING
-    running = {}
+    running, done = {}, 0
+    with _interrupts() as pressed:
+        try:
+            while not pressed:
+                for entry, handed_in in itertools.islice(waiting, window - len(running)):
+                    future = pool.submit(_marked, kit, entry.student, *handed_in, unsafe)
+                    running[future] = entry
+                if not running:
+                    break
+                for future in concurrent.futures.wait(
+                    running, timeout=_LOOK, return_when=concurrent.futures.FIRST_COMPLETED
+                ).done:
+                    entry = running.pop(future)
+                    done += 1
+                    line.show(done / count, f"{done} of {count}, {entry.student}")
+                    try:
+                        record = future.result()
+                    except sandbox.Unavailable:
+                        raise
+                    except Exception as error:  # of the machinery: the next start tries again
+                        why = f"The grader failed, start it again: {type(error).__name__}: {error}"
+                        asides.append(intake.Aside(entry.student, str(entry.path), why))
+                    else:
+                        results.write(out, record)
+                        marked[entry.student] = record["status"]
+        finally:
+            for future in running:
+                future.cancel()
+            if own is not None:
+                own.shutdown(wait=_close_runners(running), cancel_futures=True)
+    line.end(f"{done} of {count} done" + (", interrupted" if pressed else ""))
+    return marked, pressed[0] if pressed else None
+
+
+@contextlib.contextmanager
+def _interrupts():
+    """The times at which Ctrl-C is pressed within, which raises nothing there."""
+    pressed = []
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(time.monotonic()))
     try:
-        while True:
-            for entry in itertools.islice(waiting, window - len(running)):
-                content = intake.read(entry)
-                future = pool.submit(_marked, kit, entry.student, content, unsafe)
-                running[future] = entry
-            if not running:
-                break
-            for future in concurrent.futures.wait(
-                running, return_when=concurrent.futures.FIRST_COMPLETED
-            ).done:
-                entry = running.pop(future)
-                done += 1
-                line.show(done / len(todo), f"{done} of {len(todo)}, {entry.student}")
-                try:
-                    record = future.result()
-                except sandbox.Unavailable:
-                    raise
-                except Exception as error:  # of the machinery: the next start tries again
-                    reason = f"The grader failed, start it again: {type(error).__name__}: {error}"
-                    broken.append(intake.Aside(entry.student, str(entry.path), reason))
-                else:
-                    text = json.dumps(record, indent=1)
-                    tables.replace(_result(out, entry.student), text.encode())
-    except KeyboardInterrupt:
-        interrupted = True
+        yield pressed
     finally:
-        for future in running:
-            future.cancel()
-        if own is not None:
-            own.shutdown(wait=not interrupted, cancel_futures=True)
-            _close_runners()
-    marked = done - len(broken)
-    line.end(f"{marked} of {len(todo)} marked" + (", interrupted" if interrupted else ""))
-    return marked, broken, interrupted
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _here = threading.local()
 _runners = []
 
 
-def _marked(kit, student, content, unsafe):
+def _marked(kit, student, content, files, unsafe):
     """One record; in a worker, which keeps its runner for the next."""
     if getattr(_here, "limits", None) != (kit.limits, unsafe):
         _here.runner = runner.Runner(kit.limits, unsafe=unsafe)
         _here.limits = kit.limits, unsafe
         _runners.append(_here.runner)
-    return marks.record(kit, student, content, _here.runner)
+    return marks.record(kit, student, content, _here.runner, files)
 
 
-def _close_runners():
+def _close_runners(running=()):
+    """Close all runners, after the threads in which they still run have left; whether they did."""
+    end = time.monotonic() + _END
+    while concurrent.futures.wait(running, timeout=0.1).not_done:
+        if time.monotonic() > end:
+            return False
+        for one in _runners:  # also one that was made only now
+            one.stop()
     while _runners:
         _runners.pop().close()
+    return True

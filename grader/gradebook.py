@@ -8,7 +8,6 @@ import csv
 import dataclasses
 import hashlib
 import io
-import json
 import math
 import os
 import re
@@ -17,12 +16,13 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from grader import notebooks, tables
+from grader import notebooks, results, tables
 from grader.marks import Kit
 
-__all__ = ["WRITTEN", "Mark", "Marks", "MarksError", "Score", "export", "load_manual", "merge"]
-__all__ += ["scores", "total", "write_manual"]
+__all__ = ["ASIDE", "WRITTEN", "Mark", "Marks", "MarksError", "Score", "export", "load_manual"]
+__all__ += ["merge", "scores", "total", "write_manual"]
 
+ASIDE = "set aside"  # the status in grades.csv of what has no record
 WRITTEN = "written"
 _COLUMNS = ("student", "exercise", "of", "answer", "points", "comment", "version")
 _ANSWER = 32_000  # characters; a spreadsheet's cell holds 32,767
@@ -133,7 +133,7 @@ def merge(out: str | Path, kit: Kit, path: str | Path, students: Iterable[str] =
             rows contradict each other or manual.csv. Nothing is merged then.
     """
     manual = load_manual(Path(out) / "manual.csv")
-    students = {*students, *(path.stem for path in (Path(out) / "results").glob("*.json"))}
+    students = {*students, *results.students(out)}
     of = _points_of(kit)
     merged, problems, lines = dict(manual), [], {}
     for line, row in _rows(path, required=("student", "exercise", "points")):
@@ -207,7 +207,8 @@ def export(out: str | Path, kit: Kit, db_url: str) -> tuple[int, int]:
     doing it again changes nothing.
 
     Args:
-        out: the grader's output, with results/ and manual.csv.
+        out: the grader's output, with results/, manual.csv and grades.csv. Who is not graded there
+            is left out.
         kit: the assignment's.
         db_url: nbgrader's database, such as ``sqlite:///gradebook.db``.
 
@@ -215,8 +216,9 @@ def export(out: str | Path, kit: Kit, db_url: str) -> tuple[int, int]:
         The number of submissions, and of those among them that need a mark by hand.
 
     Raises:
-        ValueError: the gradebook has this assignment with other exercises or points.
-        MarksError: manual.csv is not usable.
+        ValueError: the gradebook has this assignment with other exercises or points, or `out` has
+            results of another assignment, or lacks some.
+        MarksError: manual.csv or grades.csv is not usable.
     """
     # The gradebook calls `alembic` by name, which only an activated environment has on its path.
     scripts = sysconfig.get_path("scripts")
@@ -229,8 +231,7 @@ def export(out: str | Path, kit: Kit, db_url: str) -> tuple[int, int]:
         # SQLAlchemy's, about how nbgrader adds a submission.
         warnings.filterwarnings("ignore", message="Object of type .* not in session")
         _register(book, kit, db_url)
-        for path in sorted((Path(out) / "results").glob("*.json")):
-            record = json.loads(path.read_bytes())
+        for record in _graded(out, kit.assignment):
             needs_mark.append(_export_record(book, kit.assignment, record, manual))
             book.db.commit()
     return len(needs_mark), sum(needs_mark)
@@ -331,6 +332,22 @@ def _raise(path, problems):
 
 
 # nbgrader
+
+
+def _graded(out, assignment):
+    """The records of those who are graded in grades.csv, one at a time."""
+    table = Path(out) / "grades.csv"
+    if not table.exists():
+        raise ValueError(f"there is no grades.csv in {out}: grade {assignment} first.")
+    for _, row in _rows(table, required=("student", "status")):
+        if row["status"] == ASIDE:
+            continue
+        record = next(results.read(out, [row["student"]]), None)
+        if record is None:
+            raise ValueError(f"{out} has no result of {row['student']}, or a damaged one.")
+        if record["assignment"] != assignment:
+            raise ValueError(f"{out} holds results of {record['assignment']}, not {assignment}.")
+        yield record
 
 
 def _register(book, kit, db_url):

@@ -16,7 +16,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from grader import tables
-from grader.notebooks import AGAIN, BYTES, Unreadable, rebuild, released_cells, too_large
+from grader.names import is_visible
+from grader.notebooks import rebuild, released_cells
+from grader.parsing import AGAIN, BYTES, Unreadable, too_large
 
 __all__ = ["Aside", "Entry", "find", "modules", "read"]
 
@@ -70,6 +72,9 @@ def find(
             found = _best(path, assignment, released, known)
         except Unreadable as error:
             asides.append(Aside(_shown(student), _shown(path.name), str(error)))
+        except OSError as error:  # it vanished meanwhile, or may not be opened
+            reason = f"It cannot be read: {error.strerror}."
+            asides.append(Aside(student, _shown(path.name), reason))
         else:
             owners.setdefault(student.casefold(), []).append(Entry(student, *found))
     for several in owners.values():
@@ -163,6 +168,8 @@ def _require_usable(student):
             "may be in it, and it may not begin with . = + - @ or a space, nor end with . or a "
             "space. Rename it."
         )
+    if not is_visible(student):
+        raise Unreadable("There is no letter or digit in the name that can be seen. Rename it.")
     if len(student.encode()) > 200:
         raise Unreadable("The name is longer than a file's may be. Rename it.")
 

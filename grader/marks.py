@@ -22,7 +22,7 @@ import numpy as np
 
 from coursekit.checks import diagnosis
 from coursekit.checks.keys import Key, save_keys
-from grader import exercises, notebooks, sandbox
+from grader import exercises, notebooks, parsing, sandbox
 from grader.runner import Runner
 
 __all__ = ["Kit", "failed_record", "load_kit", "record"]
@@ -129,7 +129,7 @@ def record(
     digest = kit.digest(content, files)
     try:
         rebuilt = notebooks.rebuild(content, kit.notebook)
-    except notebooks.Unreadable as error:
+    except parsing.Unreadable as error:
         return failed_record(kit, student, str(error), digest)
     did, marked = _run(kit, rebuilt.cells, files, runner)
     cells, seconds, notes = rebuilt.cells, did.seconds, list(rebuilt.notes)

@@ -95,7 +95,7 @@ def write_grades(
     for aside in asides:
         if aside.student not in graded:
             reason = f"{aside.path}: {aside.reason}"
-            rows.append({"student": aside.student, "status": "set aside", "reason": reason})
+            rows.append({"student": aside.student, "status": gradebook.ASIDE, "reason": reason})
     columns.sort(key=lambda name: name == gradebook.WRITTEN)  # last
     header = ("student", "status", *columns, "total", "graded_points", "of", "reason")
     rows.sort(key=lambda row: row["student"])
@@ -110,8 +110,15 @@ def write_report(
     records: Iterable[dict],
     manual: gradebook.Marks,
     asides: Sequence[Aside],
+    *,
+    gone: Sequence[str] = (),
+    alike: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Write the instructor's page about a whole class."""
+    """Write the instructor's page about a whole class.
+
+    `gone` are students with a record who are not graded now, `alike` groups of names that may be
+    one student's.
+    """
     counts = collections.Counter(aside=len(asides))
     # By the exercise's name; an interrupted run may have left records of an older assignment.
     statuses, mistakes = (collections.defaultdict(collections.Counter) for _ in range(2))
@@ -147,7 +154,8 @@ def write_report(
                 ungraded.append(_ungraded(student, name, why, mark))
         sums.append(gradebook.total(exercises))
     ungraded += [
-        _ungraded(aside.student, "set aside", f"{aside.path}: {aside.reason}") for aside in asides
+        _ungraded(aside.student, gradebook.ASIDE, f"{aside.path}: {aside.reason}")
+        for aside in asides
     ]
     ungraded.sort(key=lambda row: (row["student"], row["what"]))
     sums, totals = ([value for value in some if value is not None] for some in (sums, totals))
@@ -172,6 +180,8 @@ def write_report(
         ],
         "ungraded": ungraded,
         "stale": stale,
+        "gone": gone,
+        "alike": [" / ".join(map(tables.plain, group)) for group in alike],
         "notes": sorted(notes.items(), key=lambda pair: (-pair[1], pair[0]))[:20],
     }
     _write(path, "report.html", page)

@@ -84,9 +84,15 @@ class Runner(contextlib.AbstractContextManager):
         self.close()
 
     def close(self) -> None:
-        """End the process that has imported TensorFlow; a `run` that goes on elsewhere fails."""
+        """End the process that has imported TensorFlow; no `run` may go on meanwhile."""
         self._closed = True
         self._end()
+
+    def stop(self) -> None:
+        """Make a `run` that goes on in another thread fail at once; that thread cleans up."""
+        self._closed, zygote = True, self._zygote
+        if zygote is not None:
+            zygote.kill()
 
     def _end(self):
         if self._zygote is not None:
@@ -199,6 +205,8 @@ class Runner(contextlib.AbstractContextManager):
         at, deadline = None, time.monotonic() + _START
         while True:
             ready = select.select([pipe], [], [], _LOOK)[0]
+            if self._closed:
+                raise Failed("The runner is closed.")
             now = time.monotonic()
             if ready:
                 data = pipe.read(1 << 20)
@@ -285,6 +293,8 @@ class Runner(contextlib.AbstractContextManager):
                 env=self._environment(),
                 start_new_session=True,  # the terminal's interrupt is for the grader
             )
+            if self._closed:  # `stop` came before there was a process
+                self._zygote.kill()
             theirs.close()
             self._connection = Connection(os.dup(self._channel.fileno()))
             with contextlib.suppress(EOFError, OSError):

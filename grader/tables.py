@@ -4,20 +4,42 @@ import csv
 import io
 import os
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["cell", "plain", "replace", "unquoted", "write"]
+__all__ = ["cell", "plain", "remove_unfinished", "replace", "unquoted", "write"]
 
-_FORMULA = tuple("=+-@\t\n")  # a spreadsheet computes what begins so
+# A cell begins with a text and, if a spreadsheet is told another delimiter than the comma, after
+# any such delimiter in it. Blanks and quotes may be dropped; East Asian signs count like others.
+_FORMULA = r"(?<![^;\t\n]){}(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+_GUARDED, _UNGUARDED = (re.compile(_FORMULA.format(quote)) for quote in ("'", ""))
 _UNSEEN = re.compile("[\0-\b\v-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def replace(path: str | Path, content: bytes) -> None:
-    """Write a file such that whoever reads it, at any moment, finds the old or the new one."""
-    unfinished = Path(path).with_name(f".{Path(path).name}.part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    """Write a file such that whoever reads it, at any moment, finds the old or the new one.
+
+    Raises:
+        OSError: it cannot be written; with its path. What was begun is removed.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+    except OSError as error:  # of a full disk, it names no path
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove what a killed `replace` has left; nobody else may write there meanwhile."""
+    for path in Path(folder).glob(".*.part"):
+        path.unlink()
 
 
 def write(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
@@ -30,19 +52,17 @@ def write(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> 
 
 
 def cell(value: str | float | None) -> str:
-    """A value as a spreadsheet's cell, which is no formula."""
+    """A value as a spreadsheet's cell, which is no formula, with whatever delimiter it is read."""
     if value is None:
         return ""
     if isinstance(value, (int, float)):
         return f"{value:g}"
-    value = plain(value)
-    return "'" + value if value[:1] in _FORMULA else value
+    return _UNGUARDED.sub("'", plain(value))
 
 
 def unquoted(text: str) -> str:
     """The text that `cell` was made of."""
-    text = text.strip()
-    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
+    return _GUARDED.sub("", text.strip())
 
 
 def plain(text: str) -> str:

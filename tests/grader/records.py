@@ -7,6 +7,7 @@ import types
 
 from PIL import Image
 
+from grader import reports
 from grader.exercises import student_folder
 from grader.notebooks import cell_id
 
@@ -98,6 +99,8 @@ def failed(student, why="The file is empty."):
 
 
 def save(out, *records):
+    """Write them as the results of a run, which has graded all of them."""
     (out / "results").mkdir(parents=True, exist_ok=True)
     for one in records:
         (out / "results" / f"{one['student']}.json").write_text(json.dumps(one))
+    reports.write_grades(out, records, {}, [])

@@ -5,8 +5,9 @@ import io
 
 import pytest
 
-from grader import gradebook
+from grader import gradebook, reports
 from grader.gradebook import Mark, MarksError
+from grader.intake import Aside
 from tests.grader.records import ASSIGNMENT, exercise, failed, kit, partly, record, save
 
 FREE = ("free_bits", None, "stopped", "It took too long.")
@@ -154,10 +155,23 @@ def test_a_damaged_manual_csv_is_an_error_and_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|'/c calc'!A1"])
 def test_no_answer_is_a_formula_and_comments_come_back_as_written(tmp_path, text):
     gradebook.write_manual(tmp_path, kit(), [record("anna", written=text)])
-    assert rows(tmp_path / "manual.csv")[0]["answer"] == "'" + text
+    assert rows(tmp_path / "manual.csv")[0]["answer"] == "'" + text.replace("\t", "\t'")
     fill(tmp_path / "manual.csv", anna__written=("1", text.strip()))
     manual = gradebook.write_manual(tmp_path, kit(), [record("anna", written=text)])
     assert manual["anna", "written"].comment == text.strip()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_comments_stay_as_they_are_with_whatever_delimiter_the_file_is_saved(tmp_path, delimiter):
+    comment, path = "x;=1+1\n-2,@b;'=c\t+1", tmp_path / "manual.csv"
+    manual = {("anna", "written"): Mark("anna", "written", 4, points=1, comment=comment)}
+    gradebook._write(path, manual)
+    for _ in range(2):
+        table = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows(table)
+        manual = gradebook.write_manual(tmp_path, kit(), [record("anna")])
+        assert manual["anna", "written"].comment == comment
 
 
 def test_long_answers_and_control_characters_fit_into_a_spreadsheet(tmp_path):
@@ -281,6 +295,28 @@ def test_the_gradebook_shows_scores_and_what_needs_a_mark(tmp_path, database):
         assert book.find_comment("free-bits", *where).comment is None
     assert gradebook.export(tmp_path, kit(), database) == (4, 2)
     assert content(database) == told
+
+
+@pytest.mark.slow
+def test_only_who_is_graded_now_is_exported(tmp_path, database):
+    save(tmp_path, record("withdrew"), record("set"), record("007"))
+    reports.write_grades(tmp_path, [record("007")], {}, [Aside("set", "set.pdf", "No.")])
+    assert gradebook.export(tmp_path, kit(), database) == (1, 1)
+    assert {student for student, _ in content(database)} == {"007"}
+
+
+@pytest.mark.slow
+def test_an_export_without_results_or_of_others_says_so(tmp_path, database):
+    with pytest.raises(ValueError, match=f"no grades.csv in .*: grade {ASSIGNMENT} first"):
+        gradebook.export(tmp_path, kit(), database)
+    save(tmp_path, record("anna"), record("bea"))
+    (tmp_path / "results" / "anna.json").write_bytes(b"")
+    with pytest.raises(ValueError, match="has no result of anna, or a damaged one"):
+        gradebook.export(tmp_path, kit(), database)
+    save(tmp_path, record("anna", assignment="05_sparse"))
+    with pytest.raises(ValueError, match=f"holds results of 05_sparse, not {ASSIGNMENT}"):
+        gradebook.export(tmp_path, kit(), database)
+    assert content(database) == {}
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ import pytest
 
 from grader import ROOT, intake
 from grader.intake import Aside, Entry
-from grader.notebooks import Unreadable, rebuild
+from grader.notebooks import rebuild
+from grader.parsing import Unreadable
 from tests.grader.filled import code, filled, raw, released
 from tests.grader.records import ASSIGNMENT, NAMES
 
@@ -103,6 +104,9 @@ def test_what_cannot_be_graded_is_set_aside_with_a_reason(inbox, tmp_path):
     inbox("a<b>.ipynb")
     inbox("new\nline.ipynb")
     inbox("x" * 240 + ".ipynb")
+    inbox("''.ipynb")
+    inbox("(_).zip", archive({"x.ipynb": nb}))
+    inbox("\N{HANGUL FILLER}.ipynb")
     inbox("gina.zip", b"PK\3\4 not really")
     inbox("hana.zip", archive({f"{i}.ipynb": b"" for i in range(1_001)}))
     inbox("ida.zip", archive({"bomb.ipynb": b"0" * 100_000_001}))
@@ -134,6 +138,9 @@ def test_what_cannot_be_graded_is_set_aside_with_a_reason(inbox, tmp_path):
         "a<b>.ipynb": "cannot serve as a student's",
         "new�line.ipynb": "cannot serve as a student's",
         "x" * 240 + ".ipynb": "longer than a file's may be",
+        "''.ipynb": "no letter or digit in the name that can be seen",
+        "(_).zip": "no letter or digit in the name that can be seen",
+        "\N{HANGUL FILLER}.ipynb": "no letter or digit in the name that can be seen",
         "gina.zip": "archive is damaged",
         "hana.zip": "more than 1,000 files",
         "ida.zip": "larger than 100 MB",
@@ -174,6 +181,21 @@ def test_what_became_a_link_or_a_pipe_or_vanished_is_not_read(tmp_path):
     for name in ("pipe.ipynb", "link.ipynb", "gone.ipynb"):
         with pytest.raises(Unreadable):
             intake.read(Entry("anna", tmp_path / name))
+
+
+def test_what_vanishes_while_the_inbox_is_searched_is_set_aside_alone(inbox, monkeypatch):
+    inbox("anna.ipynb")
+    inbox("bea.ipynb")
+    lstat = Path.lstat
+
+    def gone(path):
+        path.with_name("anna.ipynb").unlink(missing_ok=True)
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    entries, asides = find(inbox)
+    assert [entry.student for entry in entries] == ["bea"]
+    assert asides == [Aside("anna", "anna.ipynb", "It cannot be read: No such file or directory.")]
 
 
 def test_an_archive_with_a_password_says_so(tmp_path):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from grader import notebooks
 from grader.exercises import source_folders
-from grader.notebooks import Unreadable, cell_id
+from grader.notebooks import cell_id
+from grader.parsing import Unreadable
 from tests.grader.filled import (
     answer,
     cell_of,

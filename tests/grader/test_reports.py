@@ -4,6 +4,7 @@ import base64
 import csv
 import html.parser
 import io
+import shutil
 import time
 import tracemalloc
 from pathlib import Path
@@ -271,6 +272,47 @@ def test_the_report_counts_and_lists(tmp_path):
     assert "d: written" in page
     assert "Recognized by the function's name. 2" in page
     assert "of 5 submissions in which all of them are graded" in page
+
+
+def test_the_report_says_who_is_not_graded_now_and_which_names_look_alike(tmp_path):
+    names = {"gone": ["bea", "<b>"], "alike": [["x", "x_late"]]}
+    reports.write_report(tmp_path / "report.html", kit(), [record("x")], {}, [], **names)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "they are not exported: bea, <b>." in said(page)
+    assert "<b>" not in page
+    assert "a student's own: x / x_late" in said(page)
+    page = said(report(tmp_path, [record("x")]))
+    assert "No longer graded" not in page
+    assert "May be one person" not in page
+
+
+def test_no_long_name_pushes_anything_off_a_page(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no chromium found")
+    playwright = pytest.importorskip("playwright.sync_api")
+    long, word = "W" * 190, "x" * 150
+    known = exercise("leave_one_out_gradient", 0, "wrong", word, known=True)
+    one = record(long, [known], notes=[f"{word}."])
+    manual = mark(long, "written", 1, word, version="older")
+    records = [one, partly(f"{long}1", word), failed(f"{long}2", word)]
+    names = {"gone": [long], "alike": [[long, f"{long}1"]]}
+    asides = [Aside(f"{long}3", word, word)]
+    reports.write_report(tmp_path / "report.html", kit(), records, manual, asides, **names)
+    reports.write_feedback(tmp_path / "feedback.html", one, manual)
+    reports.write_feedback(tmp_path / "failed.html", records[2], manual)
+    with playwright.sync_playwright() as started:
+        page = started.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page()
+        for width in (320, 390, 800, 1200):
+            page.set_viewport_size({"width": width, "height": 900})
+            for path in tmp_path.glob("*.html"):
+                page.goto(path.as_uri())
+                # Also of what would scroll in a box of its own; code may.
+                out = page.evaluate(
+                    "[...document.querySelectorAll('*')].filter(e => !e.closest('pre') && "
+                    "e.getBoundingClientRect().right > innerWidth).map(e => e.textContent)"
+                )
+                assert not out, (width, path.name)
 
 
 def test_a_report_of_nobody_and_of_failures_alone(tmp_path):
