@@ -11,11 +11,7 @@ from pathlib import Path
 __all__ = ["cell", "plain", "remove_unfinished", "replace", "unquoted", "write"]
 
 # A cell begins with a text and, if a spreadsheet is told another delimiter than the comma, after
-<<<<<<< HEAD
-# any such delimiter in it. Blanks and quotes may be dropped; East Asian signs count like others.
-=======
 # any of those in it. Blanks and quotes may be dropped; East Asian signs count like the others.
->>>>>>> w-batch
 _FORMULA = r"(?<![^;\t\n]){}(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])"
 _GUARDED, _UNGUARDED = (re.compile(_FORMULA.format(quote)) for quote in ("'", ""))
 _UNSEEN = re.compile("[\0-\b\v-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
