@@ -79,8 +79,10 @@ def load_kit(
     Raises:
         ValueError: the seed, or the two folders do not fit each other.
     """
-    if seed is not None and (seed == exercises.PUBLIC_SEED or seed < 0):
-        raise ValueError(f"seed must be positive, got {seed}: students have the inputs of 0.")
+    if seed == exercises.PUBLIC_SEED:
+        raise ValueError(f"seed must not be {seed}: students have those inputs.")
+    if seed is not None and seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}.")
     notebook = (released / f"{source.name}.ipynb").read_bytes()
     metadata = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(notebook, 4).cells]
     defined = exercises.load(source)

@@ -260,9 +260,10 @@ def test_an_interrupt_does_not_wait_for_the_reports_of_a_large_class(
     assert not (tmp_path / "out" / "report.html").exists()
     monkeypatch.setattr(batch.reports, "write_feedback", write_feedback)
     monkeypatch.setattr(
-        batch, "_marked", lambda kit, student, content, _: made(kit, student, content)
+        batch, "_marked", lambda kit, student, content, *_: made(kit, student, content)
     )
-    assert batch.grade(kit, inbox, tmp_path / "out") == Outcome(1, 7, 0)
+    same = marks.load_kit(SOURCE, RELEASED, results.kept_seed(tmp_path / "out"))
+    assert batch.grade(same, inbox, tmp_path / "out") == Outcome(1, 7, 0)
 
 
 def test_an_interrupt_anywhere_else_is_a_sentence(inbox, tmp_path, monkeypatch, capsys):
@@ -481,6 +482,7 @@ def test_the_command(inbox, tmp_path, capsys, sandboxed):
     assert "8 marked, 0 unchanged, 0 not gradable" in said.out
     assert not said.err
     assert points(out) == EXPECTED
+    assert (out / "seed.txt").read_text().strip().isdecimal()
     # The same numbers on a rerun, which marks nothing, and in any other way to run it.
     grades = (out / "grades.csv").read_bytes()
     assert command.main(["grade", NAME, str(inbox), "--out", str(out)]) == 0
@@ -632,3 +634,15 @@ def test_a_dask_cluster_grades_and_survives_the_death_of_a_worker(kit, inbox, tm
     assert outcome == Outcome(8, 0, 0)
     assert sorted(marked_on) == STUDENTS
     assert points(out) == EXPECTED
+
+
+def test_a_damaged_seed_is_told_and_another_can_be_given(tmp_path, inbox, marked, capsys):
+    out = tmp_path / "out"
+    arguments = ["grade", NAME, str(inbox), "--out", str(out)]
+    assert command.main([*arguments, "--seed", "7"]) == 0
+    assert results.kept_seed(out) == 7
+    (out / "seed.txt").write_text("lucky")
+    assert command.main(arguments) == 2
+    assert "seed.txt must hold a number, got 'lucky'; --seed N sets it" in capsys.readouterr().err
+    assert command.main([*arguments, "--seed", "7"]) == 0
+    assert "0 marked, 8 unchanged" in capsys.readouterr().out
