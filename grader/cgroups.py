@@ -17,7 +17,11 @@ from pathlib import Path
 __all__ = ["Group", "available"]
 
 _numbers = itertools.count(1)
-_EVENTS = "memory.events", "memory.oom_control"
+_EVENTS = (
+    ("memory", "memory.events", "oom_kill"),
+    ("memory", "memory.oom_control", "oom_kill"),
+    ("processes", "pids.events", "max"),
+)
 
 
 def available() -> str:
@@ -77,10 +81,13 @@ class Group(contextlib.AbstractContextManager):
     def __exit__(self, *_):
         self.close()
 
-    def exceeded(self) -> bool:
-        """Whether the kernel has ended a process because the memory was used up."""
-        files = (folder / name for folder in self._folders for name in _EVENTS)
-        return any(re.search(r"^oom_kill [1-9]", _text(file), re.MULTILINE) for file in files)
+    def exceeded(self) -> str:
+        """What the kernel has refused more of: "memory", "processes" or "", nothing."""
+        for what, file, event in _EVENTS:
+            for folder in self._folders:
+                if re.search(f"^{event} [1-9]", _text(folder / file), re.MULTILINE):
+                    return what
+        return ""
 
     def close(self) -> None:
         """End the processes that do not end by themselves in a second, and remove the group."""
