@@ -63,6 +63,8 @@ def _grade(given):
         f"{outcome.marked} marked, {outcome.kept} unchanged, {outcome.failed} not gradable: "
         f"see {given.out / 'report.html'}"
     )
+    if not (given.unsafe or given.executor):
+        print(f"memory and processes are limited by: {sandbox.accounting()}")
     if outcome.interrupted:
         print("Interrupted: the same command goes on from here.", file=sys.stderr)
         return 130

@@ -267,7 +267,7 @@ def confine(limits: Limits) -> None:
     status = Path("/proc/self/status").read_text()
     data = 1024 * int(status.split("VmData:")[1].split()[0])  # TensorFlow reserves some
     ceilings = {
-        "RLIMIT_CORE": 0,
+        "RLIMIT_CORE": 1,  # none, not even to a program of the machine's: see core(5)
         "RLIMIT_CPU": int(limits.total),
         "RLIMIT_DATA": data + limits.memory,
         "RLIMIT_FSIZE": limits.folder,

@@ -53,6 +53,8 @@ def _filter():
 
     def add(error, name, *conditions):
         call = library.seccomp_syscall_resolve_name(name.encode())
+        if call == _UNKNOWN:  # to this architecture, or to a library that is older than the call
+            call = _NUMBERS.get(name, _UNKNOWN)
         compared = (_Condition * len(conditions))(*conditions)
         if call != _UNKNOWN and library.seccomp_rule_add_array(
             program, _ERRNO | error, call, len(conditions), compared
@@ -62,16 +64,25 @@ def _filter():
     try:
         for name in _REFUSED:
             add(errno.EPERM, name)
-        # Not even loopback: what waits in its buffers is charged to the whole machine.
-        for family in set(range(_AF_NETLINK)) - {socket.AF_UNIX}:
-            add(errno.EAFNOSUPPORT, "socket", _Condition(0, _EQUAL, family))
-        add(errno.EAFNOSUPPORT, "socket", _Condition(0, _GREATER, _AF_NETLINK))
-        for option in _BUFFER_SIZES:
-            # The kernel takes the lower half of these, so the upper one must not matter.
-            level = _Condition(1, _MASKED, 0xFFFFFFFF, socket.SOL_SOCKET)
-            add(errno.EPERM, "setsockopt", level, _Condition(2, _MASKED, 0xFFFFFFFF, option))
-        # Such memory stays when it is in no process's count any more.
-        add(errno.EPERM, "mmap", _Condition(3, _MASKED, _SHARED_ANONYMOUS, _SHARED_ANONYMOUS))
+        # Not even loopback: what waits in its buffers is charged to the whole machine. And what is
+        # asked for first, the kernel may load from its modules.
+        for name in ("socket", "socketpair"):
+            add(errno.EAFNOSUPPORT, name, _Condition(0, _OTHER, socket.AF_UNIX))
+        # Its value is 1: at 0 a core would still be given to the machine's program for them.
+        add(errno.EPERM, "setrlimit", _Condition(0, _MASKED, 0xFFFFFFFF, _RLIMIT_CORE))
+        add(errno.EPERM, "prlimit64", _Condition(1, _MASKED, 0xFFFFFFFF, _RLIMIT_CORE))
+        # No larger buffers, no filters: `multiprocessing` sets this option alone.
+        add(errno.EPERM, "setsockopt", _Condition(2, _OTHER, socket.SO_REUSEADDR))
+        # Shared anonymous memory stays when it is in no process's count any more. Huge pages are
+        # the machine's, set aside for others.
+        for flags in (_SHARED_ANONYMOUS, _HUGE):
+            add(errno.EPERM, "mmap", _Condition(3, _MASKED, flags, flags))
+        # What the kernel keeps for these belongs to no group and no process: records of locks
+        # (flock(2) is there), access lists.
+        for command in _LOCKS:
+            add(errno.ENOLCK, "fcntl", _Condition(1, _MASKED, 0xFFFFFFFF, command))
+        for name in ("setxattr", "lsetxattr", "fsetxattr", "setxattrat"):
+            add(errno.ENOTSUP, name)
         add(errno.EPERM, "clone", _Condition(0, _MASKED, _CLONE_NEWUSER, _CLONE_NEWUSER))
         add(errno.ENOSYS, "clone3")  # its flags cannot be looked at; libraries fall back on clone
         yield library, program
@@ -90,21 +101,28 @@ class _Condition(ctypes.Structure):
     )
 
 
-# From seccomp.h, sched.h, mman.h and socket.h.
+# From seccomp.h, sched.h, mman.h, resource.h, fcntl.h and unistd.h.
 _ALLOW, _ERRNO, _UNKNOWN = 0x7FFF0000, 0x00050000, -1
-_EQUAL, _GREATER, _MASKED = 4, 6, 7
-_AF_NETLINK, _CLONE_NEWUSER, _SHARED_ANONYMOUS = 16, 0x10000000, 0x21
-_BUFFER_SIZES = (socket.SO_SNDBUF, socket.SO_RCVBUF, 32, 33)  # and the two with FORCE
+_OTHER, _MASKED = 1, 7
+_CLONE_NEWUSER, _SHARED_ANONYMOUS, _HUGE, _RLIMIT_CORE = 0x10000000, 0x21, 0x40000, 4
+_LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and the two of F_OFD_...
+# Of those in use, what is the same on every architecture.
+_NUMBERS = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427}
+_NUMBERS |= {"open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432}
+_NUMBERS |= {"fspick": 433, "clone3": 435, "mount_setattr": 442, "landlock_create_ruleset": 444}
+_NUMBERS |= {"memfd_secret": 447, "set_mempolicy_home_node": 450, "setxattrat": 463}
+_NUMBERS |= {"open_tree_attr": 467}
 _REFUSED = (
     # Memory that no process is charged for.
     *("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "userfaultfd"),
-    *("vmsplice", "landlock_create_ruleset"),
+    *("vmsplice", "landlock_create_ruleset", "mbind", "set_mempolicy", "set_mempolicy_home_node"),
     # What there is a fixed number of, for all of a user or the machine.
     *("inotify_init", "inotify_init1", "fanotify_init", "io_setup"),
     # Keys outlive a process; the others look into processes, or change the view of files.
     *("add_key", "request_key", "keyctl", "ptrace", "process_vm_readv", "process_vm_writev"),
     *("unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree"),
-    *("fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "name_to_handle_at"),
+    *("fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "open_tree_attr"),
+    *("name_to_handle_at", "open_by_handle_at"),
     # Large parts of the kernel that nothing here uses.
     *("bpf", "perf_event_open", "io_uring_setup", "io_uring_enter", "io_uring_register"),
     *("syslog", "acct", "quotactl", "personality", "kcmp"),

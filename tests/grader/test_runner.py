@@ -4,6 +4,7 @@ import ast
 import contextlib
 import os
 import socket
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -68,6 +69,28 @@ def test_answers_come_back_as_they_were_given(sandboxed):
     np.testing.assert_allclose(answers[0].gradient, 2 * np.linspace(1, 2, 6).reshape(2, 3))
     assert said.startswith("!")
     assert result.answers["missing"][0][0].problem == "is not defined."
+
+
+def test_what_notebooks_do_is_not_refused(sandboxed):
+    """Save and load a model, copy files, start processes and threads, run an event loop."""
+    source = """
+    import asyncio, concurrent.futures, multiprocessing, shutil
+    import keras, numpy as np
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+    model.save("model.keras")
+    model.save_weights("model.weights.h5")
+    shutil.copy2("model.keras", "copy.keras")
+    keras.models.load_model("copy.keras").load_weights("model.weights.h5")
+    fork = multiprocessing.get_context("fork")
+    with concurrent.futures.ThreadPoolExecutor(2) as threads, fork.Pool(2) as processes:
+        print(*threads.map(abs, (-1, 2)), *processes.map(abs, (-3, 4)))
+    with fork.Manager() as manager:
+        print(manager.list([5])[0])
+    asyncio.new_event_loop().run_until_complete(asyncio.sleep(0.01))
+    """
+    assert printed(sandboxed, textwrap.dedent(source)).split() == ["1", "2", "3", "4", "5"]
 
 
 def test_submissions_know_nothing_of_each_other(sandboxed):

@@ -135,23 +135,24 @@ HOARDS = {
                 time.sleep(60)
         time.sleep(60)
         """,
-    "areas_of_memory": """
-        import os, mmap, time
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        for _ in range(8):
-            if os.fork() == 0:
-                hoard = []
-                for i in range(60_000):
-                    hoard.append(mmap.mmap(-1, 4096, flags, (mmap.PROT_READ, 3)[i % 2]))
-                time.sleep(60)
-        time.sleep(60)
-        """,
 }
 
 
 @pytest.mark.parametrize("hoard", HOARDS)
 def test_memory_is_counted_wherever_it_is(counted, hoard):
     assert passed(HOARDS[hoard]) == "It took more than 0.06 GB of memory."
+
+
+def test_areas_of_memory_are_counted_even_if_empty(monkeypatch):
+    monkeypatch.setattr(cgroups, "_found", lambda: ("", ()))
+    source = """
+    import ctypes, time
+    libc = ctypes.CDLL(None)
+    for i in range(60_000):
+        libc.mmap(None, ctypes.c_long(4096), (1, 3)[i % 2], 0x22, -1, ctypes.c_long(0))
+    time.sleep(60)
+    """
+    assert passed(source) == "It took more than 0.06 GB of memory."
 
 
 def test_files_are_memory(counted):
@@ -226,6 +227,15 @@ def test_signals_do_not_queue_without_end():
         ("socket.socketpair()[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)", "permitted"),
         # The kernel does not look at the upper half of such an argument.
         ("system(54, socket.socketpair()[0].fileno(), 1 << 32 | 1, 7, b'aaaa', 4)", "permitted"),
+        ("socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)", "not supported"),
+        ("socket.socketpair(socket.AF_NETLINK)", "Address family not supported"),
+        ("socket.socketpair()[0].setsockopt(1, 26, bytes(16))", "permitted"),  # a filter
+        ("mmap.mmap(-1, 1 << 21, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)", "permitted"),
+        ("fcntl.lockf(open('/tmp/file', 'w'), fcntl.LOCK_EX)", "No locks available"),
+        ("fcntl.fcntl(open('/tmp/file', 'w'), 37, bytes(32))", "No locks available"),
+        ("os.setxattr('/tmp', 'system.posix_acl_access', b'')", "not supported"),
+        ("system(463, -1, b'', 0, 0, 0, 0)", "not supported"),  # setxattrat
+        ("system(237, 0, 0, 0, 0, 0, 0)", "permitted"),  # mbind
         ("system(41, 1 << 32 | socket.AF_INET, 1, 0)", "not supported"),
         ("system(278, os.pipe()[1], 0, 0, 0)", "permitted"),
         ("system(294, 0)", "permitted"),  # inotify_init1
@@ -237,7 +247,7 @@ def test_calls_that_take_what_nobody_counts_are_refused(call, error):
     if "system" in call and os.uname().machine != "x86_64":
         pytest.skip("the numbers are x86-64's")
     source = f"""
-    import ctypes, mmap, os, socket
+    import ctypes, fcntl, mmap, os, socket
     libc = ctypes.CDLL(None, use_errno=True)
     def system(*numbers):
         sent = [n if isinstance(n, bytes) else ctypes.c_long(n) for n in numbers]
@@ -246,6 +256,18 @@ def test_calls_that_take_what_nobody_counts_are_refused(call, error):
     {call}
     """
     assert error in said(source)
+
+
+def test_no_core_is_dumped_nor_given_to_a_program_of_the_machines():
+    source = """
+    import resource
+    print(open('/proc/self/limits').read().split('Max core file size')[1].split()[:2])
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except ValueError:
+        print('refused')
+    """
+    assert said(source).splitlines() == ["['1', '1']", "refused"]
 
 
 def test_nothing_of_the_machine_shows_but_its_hardware():
