@@ -76,6 +76,8 @@ def _grade(given):
         f"{outcome.marked} marked, {outcome.kept} unchanged{partly}, "
         f"{outcome.failed} not gradable: {report}"
     )
+    if not (given.unsafe or given.executor):
+        print(f"memory and processes are limited by: {sandbox.accounting()}")
     if outcome.interrupted:
         raise KeyboardInterrupt
     return 0

@@ -177,7 +177,8 @@ class Runner(contextlib.AbstractContextManager):
                 file.flush()
                 file.seek(0)
                 try:
-                    socket.send_fds(self._channel, [b"x"], [writing, file.fileno()])
+                    doors = space.doors if space else []
+                    socket.send_fds(self._channel, [b"x"], [writing, file.fileno(), *doors])
                 finally:
                     os.close(writing)
             child = self._connection.recv()
@@ -211,7 +212,7 @@ class Runner(contextlib.AbstractContextManager):
             if ready:
                 data = pipe.read(1 << 20)
                 if not data:
-                    return at, "ended"
+                    return at, (space and space.excess()) or "ended"
                 try:
                     for header, arrays in frames.feed(data):
                         if header["kind"] == "done":
@@ -265,13 +266,7 @@ class Runner(contextlib.AbstractContextManager):
         """The limit that is passed, as a sentence, or ""."""
         if now > min(deadline, end):
             return "It took too long, and could not be interrupted."
-        if space:
-            memory, threads = space.usage()
-            if memory > self.limits.memory:
-                return f"It took more than {self.limits.memory / 1e9:g} GB of memory."
-            if threads > self.limits.processes:
-                return f"It started more than {self.limits.processes} processes and threads."
-        return ""
+        return space.excess() if space else ""
 
     def _start(self):
         """Start the zygote, unless it runs."""

@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 from traitlets.config import Config
 
 from coursekit.checks import calls
-from grader import messages, sandbox
+from grader import messages, sandbox, seccomp
 
 __all__ = ["main"]
 
@@ -64,7 +64,7 @@ def _serve(descriptor):
     connection = Connection(os.dup(descriptor))
     connection.send("ready")
     while True:
-        _, descriptors, _, _ = socket.recv_fds(channel, 1, 2)
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 4)
         if not descriptors:
             return
         child = os.fork()
@@ -74,7 +74,10 @@ def _serve(descriptor):
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 channel.close()
                 connection.close()
-                pipe, job = descriptors
+                pipe, job, *doors = descriptors
+                for door in doors:  # before there is anything of a submission in memory
+                    os.write(door, b"0")
+                    os.close(door)
                 with os.fdopen(job, "rb") as file:
                     job = pickle.load(file)
                 status = _enter(job, pipe)
@@ -110,7 +113,7 @@ def _enter(job, pipe):
     os.closerange(_PIPE + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     sandbox.confine(job["limits"])
     if job["init"] is not None:
-        sandbox.refuse()
+        seccomp.load()
     os.chdir(job["folder"])
     os.environ["HOME"] = os.environ["IPYTHONDIR"] = job["folder"]
     sys.argv[:] = ["notebook"]

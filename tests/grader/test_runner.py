@@ -4,6 +4,7 @@ import ast
 import contextlib
 import os
 import socket
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -68,6 +69,28 @@ def test_answers_come_back_as_they_were_given(sandboxed):
     np.testing.assert_allclose(answers[0].gradient, 2 * np.linspace(1, 2, 6).reshape(2, 3))
     assert said.startswith("!")
     assert result.answers["missing"]["end"][0][0].problem == "is not defined."
+
+
+def test_what_notebooks_do_is_not_refused(sandboxed):
+    """Save and load a model, copy files, start processes and threads, run an event loop."""
+    source = """
+    import asyncio, concurrent.futures, multiprocessing, shutil
+    import keras, numpy as np
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+    model.save("model.keras")
+    model.save_weights("model.weights.h5")
+    shutil.copy2("model.keras", "copy.keras")
+    keras.models.load_model("copy.keras").load_weights("model.weights.h5")
+    fork = multiprocessing.get_context("fork")
+    with concurrent.futures.ThreadPoolExecutor(2) as threads, fork.Pool(2) as processes:
+        print(*threads.map(abs, (-1, 2)), *processes.map(abs, (-3, 4)))
+    with fork.Manager() as manager:
+        print(manager.list([5])[0])
+    asyncio.new_event_loop().run_until_complete(asyncio.sleep(0.01))
+    """
+    assert printed(sandboxed, textwrap.dedent(source)).split() == ["1", "2", "3", "4", "5"]
 
 
 def test_submissions_know_nothing_of_each_other(sandboxed):
@@ -150,7 +173,8 @@ def test_nothing_of_the_instructor_is_to_be_seen(sandboxed, tmp_path):
     assert {"coursekit", "data"} <= set(seen) <= {"coursekit", "data", ".venv"}
     # And of the grader what was imported to start with, without its source.
     loaded = "import sys; sorted(name for name in sys.modules if name.startswith('grader'))"
-    modules = ["grader", "grader.messages", "grader.sandbox", "grader.zygote"]
+    modules = ["cgroups", "messages", "sandbox", "seccomp", "zygote"]
+    modules = ["grader", *(f"grader.{name}" for name in modules)]
     assert ast.literal_eval(printed(sandboxed, loaded)) == modules
     assert "No module named" in printed(sandboxed, "import grader.exercises")
     source = "import inspect, sys; inspect.getsource(sys.modules['grader.zygote'])"
@@ -204,9 +228,7 @@ def test_it_has_no_privileges_and_cannot_get_any(sandboxed):
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert {fields[name].strip("0") for name in ("CapPrm", "CapEff", "CapBnd", "CapInh")} == {""}
     assert fields["NoNewPrivs"] == "1"
-    source = "import ctypes; ctypes.CDLL(None).unshare(0x10000000)"
-    if "--disable-userns" in sandbox._help():
-        assert printed(sandboxed, source) == "-1"
+    assert printed(sandboxed, "import ctypes; ctypes.CDLL(None).unshare(0x10000000)") == "-1"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +258,11 @@ def test_it_sees_no_other_process(sandboxed):
     [
         ("import os; os._exit(0)", "exit code 0"),
         ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
-        ("import os, time; os.kill(1, 9); os.kill(-1, 9); time.sleep(9)", "SIGKILL"),
+        (
+            "import contextlib, os\nfor process in (1, -1, os.getpid()):\n"
+            "  with contextlib.suppress(OSError): os.kill(process, 9)",
+            "SIGKILL",
+        ),
         (FOREVER, "took too long"),
         ("sum(range(10**12))", "took too long"),
         ("x = []\nwhile True: x.append(bytearray(10_000_000))", None),
@@ -245,12 +271,7 @@ def test_it_sees_no_other_process(sandboxed):
             "    import time; time.sleep(100)\ntime.sleep(100)",
             "memory",
         ),
-        (
-            "import mmap\nmaps = [mmap.mmap(-1, 50_000_000) for _ in range(60)]\n"
-            "for m in maps: m.write(bytes(50_000_000))",
-            "memory",
-        ),
-        ("import os\nwhile True: os.fork()", None),
+        ("import os\nwhile True: os.fork()", "processes"),
         ("import os\nos.write(3, b'x' * 5000)", "pipe"),
         ("import os\nwhile True: os.write(3, bytes(1_000_000))", "pipe"),
     ],
@@ -345,4 +366,3 @@ def test_a_bubblewrap_that_may_not_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(sandbox.Unavailable, match=r"Permission denied.*AppArmor.*--unsafe"):
         runner.Runner()
-    sandbox._help.cache_clear()
