@@ -100,7 +100,8 @@ def grade(
         raise ValueError(f"out must not lie in the inbox, got {out}.")
     if not unsafe:
         _require_hidden(inbox, out)
-    known = out / "intake.json" if out.is_dir() else None
+    out.mkdir(parents=True, exist_ok=True)
+    known = out / "intake.json"
     entries, asides = intake.find(inbox, kit.assignment, kit.notebook, known)
     if not entries and not asides:
         raise ValueError(f"inbox must hold submissions, there is nothing in {inbox}.")
