@@ -100,9 +100,7 @@ def grade(
         raise ValueError(f"out must not lie in the inbox, got {out}.")
     if not unsafe:
         _require_hidden(inbox, out)
-    out.mkdir(parents=True, exist_ok=True)
-    known = out / "intake.json"
-    entries, asides = intake.find(inbox, kit.assignment, kit.notebook, known)
+    entries, asides = intake.find(inbox, kit.assignment, kit.notebook, out / "intake.json")
     if not entries and not asides:
         raise ValueError(f"inbox must hold submissions, there is nothing in {inbox}.")
     for folder in (out / "results", out / "feedback"):

@@ -87,6 +87,7 @@ def find(
     entries.sort(key=lambda entry: entry.student)
     asides.sort(key=lambda aside: (aside.student, aside.path))
     if cache is not None and known != _kept(cache):
+        Path(cache).parent.mkdir(parents=True, exist_ok=True)
         tables.replace(cache, json.dumps(known).encode())
     return entries, asides
 
