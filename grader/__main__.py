@@ -4,9 +4,14 @@ import argparse
 import contextlib
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # What is imported below may take an interrupt for an error of its own, and go on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 if importlib.util.find_spec("nbgrader") is None:
     sys.exit(
@@ -110,6 +115,8 @@ def _release(given):
 
 
 if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     status = main()
     if status == _INTERRUPTED:  # a thread may still be busy, and Python would wait for it
         sys.stdout.flush()

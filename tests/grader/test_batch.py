@@ -531,6 +531,22 @@ def test_without_the_instructors_packages_one_sentence_says_what_to_install():
     assert "pip install -c constraints.txt -e '.[instructor]'" in sentence
 
 
+def test_an_interrupt_during_the_imports_ends_the_command_at_once():
+    code = (
+        "import importlib.util, os, runpy, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'grader.batch':\n"
+        "            try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "            except BaseException: pass\n"
+        "            sys.exit('went on')\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "runpy.run_module('grader', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 def orphans():
     """The sandboxes whose grader has ended."""
     found = set()
