@@ -10,6 +10,7 @@ __all__ = ["AGAIN", "BYTES", "Unreadable", "cells", "text", "too_large"]
 BYTES = 100_000_000  # of one file, and of what an archive unpacks to
 CELLS = 2_000
 CHARACTERS = 10_000_000  # in all cells together, outputs not counted
+LINES = 500_000
 AGAIN = "Save the notebook in Jupyter and hand in that file, whose name ends in .ipynb."
 _VALUES = 1_000_000  # in the file's JSON; one takes up to 200 bytes of memory
 _FOREIGN = 10_000  # bytes that are no UTF-8, of an old Windows editor
@@ -58,22 +59,24 @@ def cells(content: bytes, notes: list[str]) -> list[tuple]:
             "The notebook is not a Python one: choose the kernel Python 3 (Kernel → Change "
             "Kernel), save, and hand in again."
         )
-    given = []
+    given, characters, lines = [], 0, 0
     for cell in found:
+        source = _joined(cell.get("source", cell.get("input")))
+        characters, lines = characters + len(source), lines + source.count("\n")
+        if characters > CHARACTERS or lines > LINES:  # before copies are made of them
+            raise Unreadable(
+                f"The cells hold more than {CHARACTERS // 1_000_000} million characters or "
+                f"{LINES:,} lines. Take out the data that were pasted into them."
+            )
         metadata = _dict(cell.get("metadata"))
         ids = (_dict(metadata.get("nbgrader")).get("grade_id"), cell.get("id"))
         given.append(
             (
-                text(cell.get("source", cell.get("input"))),
+                text(source),
                 cell.get("cell_type") == "code",
                 tuple(value for value in ids if isinstance(value, str)),
                 len(_dict(cell.get("attachments"))),
             )
-        )
-    if sum(len(source) for source, *_ in given) > CHARACTERS:
-        raise Unreadable(
-            f"The cells hold more than {CHARACTERS // 1_000_000} million characters. Take out the "
-            "data that were pasted into them."
         )
     return given
 
@@ -130,9 +133,11 @@ def _dict(value):
 
 def text(source: str | list) -> str:
     """A cell's source, a string or a list of them, as text that can be written to a file."""
+    source = _joined(source).replace("\r\n", "\n").replace("\r", "\n")
+    return source.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
+
+
+def _joined(source):
     if isinstance(source, list):
         source = "".join(line for line in source if isinstance(line, str))
-    if not isinstance(source, str):
-        return ""
-    source = source.replace("\r\n", "\n").replace("\r", "\n")
-    return source.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
+    return source if isinstance(source, str) else ""

@@ -4,9 +4,11 @@ import io
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -322,7 +324,108 @@ def test_which_notebook_counts_is_found_once(inbox, tmp_path, monkeypatch):
     inbox("anna/one.ipynb", raw(filled(NAMES[:2])))
     assert look() == first
     assert len(called) == 2
-    for damage in (b"[1, 2", b"[]", b"\xff"):
+    keys = json.loads(cache.read_bytes())
+    wrong = [json.dumps(dict.fromkeys(keys, value)).encode() for value in (9, -1, None, True, [])]
+    for damage in (b"[1, 2", b"[]", b"\xff", *wrong):
         cache.write_bytes(damage)
         assert look() == first
         assert len(called) == 4
+
+
+def test_a_notebook_among_many_files_of_data_counts(inbox):
+    data = {f"data/{i}.txt": b"1 2 3" for i in range(100)}
+    inbox("anna.zip", archive(data | {"a.ipynb": raw(filled())}))
+    assert [entry.member for entry in find(inbox)[0]] == ["a.ipynb"]
+
+
+def with_extra_fields(count):
+    """An archive whose list of members has fields without content, 16,000 for each."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for i in range(count):
+            member = zipfile.ZipInfo(f"{i}.ipynb")
+            member.extra = struct.pack("<HH", 0x9999, 0) * 16_000
+            file.writestr(member, b"")
+    return buffer.getvalue()
+
+
+def lying(compression):
+    """An archive of 120 MB that says that it is of 1 kB."""
+    content = archive({"a.ipynb": b" " * 120_000_000}, compression)
+    return content.replace(struct.pack("<I", 120_000_000), struct.pack("<I", 1_000))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        lambda: with_extra_fields(100),
+        lambda: archive({"x/" * 15_000 + f"{i}.ipynb": b"" for i in range(100)}),
+        lambda: lying(zipfile.ZIP_BZIP2),
+        lambda: lying(zipfile.ZIP_LZMA),
+        lambda: archive({"x.zip": archive({"y.ipynb": b" " * 90_000_000})}),
+    ],
+    ids=["fields", "names", "bzip2", "lzma", "nested"],
+)
+def test_an_archive_that_is_made_to_be_unpacked_for_long_is_refused(inbox, packed):
+    inbox("anna.zip", packed())
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        entries, asides = find(inbox)
+        for entry in entries:
+            with pytest.raises(Unreadable):
+                intake.read(entry)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(entries) + len(asides) == 1
+    assert time.process_time() - started < 1
+    assert peak < 150_000_000
+
+
+def test_more_text_than_cells_may_hold_is_refused_before_it_is_copied():
+    content = json.dumps({"cells": [code("x" * 30_000_000 + "✓")]}, ensure_ascii=False).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable, match="more than 10 million characters"):
+            rebuild(content, released())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4.5 * len(content)  # decoded, and parsed
+
+
+def test_lines_without_number_take_no_time():
+    nb = filled()
+    nb["cells"].append(code("#\n" * 4_500_000))
+    started = time.process_time()
+    with pytest.raises(Unreadable, match="500,000 lines"):
+        rebuild(raw(nb), released())
+    assert time.process_time() - started < 1
+
+
+def test_a_notebook_with_outputs_of_sixty_megabytes_is_graded(inbox):
+    nb = filled()
+    png = {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo" * 9_000}}
+    nb["cells"].append(code("", outputs=[png] * 600))
+    inbox("anna.zip", archive({"a.ipynb": raw(nb), "b.ipynb": released()}))
+    (entry,), _ = find(inbox)
+    assert entry.member == "a.ipynb"
+    content = intake.read(entry)
+    assert len(content) > 59_000_000
+    assert rebuild(content, released()).written == "Because."
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="paths have this limit on Linux")
+def test_folders_too_deep_to_open_stop_nobody_else(inbox):
+    inbox("bea.ipynb")
+    here = os.open(inbox.folder, os.O_RDONLY)
+    for name in ["anna", *["d" * 250] * 16]:
+        os.mkdir(name, dir_fd=here)
+        here, old = os.open(name, os.O_RDONLY, dir_fd=here), here
+        os.close(old)
+    for name in ("x" * 100, "short"):
+        os.close(os.open(name + ".ipynb", os.O_CREAT, dir_fd=here))
+    os.close(here)
+    entries, _ = find(inbox)
+    assert "bea" in [entry.student for entry in entries]
