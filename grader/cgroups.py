@@ -17,6 +17,8 @@ from pathlib import Path
 __all__ = ["Group", "available"]
 
 _numbers = itertools.count(1)
+# Seconds. What is killed is the process outside that must see its child off first.
+_PATIENCE = 10
 _EVENTS = (
     ("memory", "memory.events", "oom_kill"),
     ("memory", "memory.oom_control", "oom_kill"),
@@ -90,16 +92,16 @@ class Group(contextlib.AbstractContextManager):
         return ""
 
     def close(self) -> None:
-        """End the processes that do not end by themselves in a second, and remove the group."""
+        """Wait for the end of its processes, end those that take too long, and remove the group."""
         while self.doors:
             os.close(self.doors.pop())
         started = time.monotonic()
         for folder in self._folders:
-            while folder.exists() and time.monotonic() < started + 6:
+            while folder.exists() and time.monotonic() < started + 2 * _PATIENCE:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
                     break
-                if time.monotonic() > started + 1:
+                if time.monotonic() > started + _PATIENCE:
                     for process in _text(folder / "cgroup.procs").split():
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(int(process), signal.SIGKILL)

@@ -94,13 +94,17 @@ def _serve(descriptor):
 def _enter(job, pipe):
     """Join the sandbox and work there; the status to exit with."""
     if job["init"] is not None:
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         try:
             sandbox.join(job["init"])
         except OSError:
             return sandbox.KEPT_OUT
         # Only children of the process that joins are in the sandbox's process namespace.
+        os.write(score, b"1000")
         child = os.fork()
         if child:
+            # Where memory runs out the child goes first: this process has to see it off.
+            os.write(score, b"0")
             os.close(pipe)
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             return status if status >= 0 else 128 - status

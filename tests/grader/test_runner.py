@@ -161,6 +161,10 @@ def test_every_process_inside_has_the_filter(sandboxed):
     assert set(found) == {"['2']"}
 
 
+def test_it_goes_first_where_memory_runs_out(sandboxed):
+    assert printed(sandboxed, "open('/proc/self/oom_score_adj').read()") == r"'1000\n'"
+
+
 @pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
 def test_no_socket_of_the_network_not_even_loopback(sandboxed, family):
     source = f"import socket; socket.socket(socket.{family})"

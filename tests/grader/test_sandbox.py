@@ -322,7 +322,8 @@ def test_a_group_that_cannot_be_limited_is_an_error(tmp_path):
 
 if cgroups.available():  # elsewhere there is nothing to be tested
 
-    def test_a_process_that_goes_on_goes_with_the_group():
+    def test_a_process_that_goes_on_goes_with_the_group(monkeypatch):
+        monkeypatch.setattr(cgroups, "_PATIENCE", 0.2)
         group = cgroups.Group(1 << 30, 4)
         stubborn = subprocess.Popen(["sleep", "60"])
         for door in group.doors:

@@ -76,7 +76,10 @@ def memory_mapped(sheet):
         hoard = []
         while True:
             for flags in (mmap.MAP_SHARED, mmap.MAP_PRIVATE):
-                area = mmap.mmap(-1, 2 ** 27, flags | mmap.MAP_ANONYMOUS)
+                try:
+                    area = mmap.mmap(-1, 2 ** 27, flags | mmap.MAP_ANONYMOUS)
+                except OSError:
+                    continue
                 area[::4096] = b'x' * (2 ** 27 // 4096)
                 hoard.append(area)
         """
@@ -107,7 +110,10 @@ def memory_in_pipes_and_sockets(sheet):
         hoard = []
         while True:
             a, b = socket.socketpair()
-            a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 ** 24)
+            try:
+                a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 ** 24)
+            except OSError:
+                pass
             a.setblocking(False)
             hoard += [a, b]
             try:
@@ -115,6 +121,56 @@ def memory_in_pipes_and_sockets(sheet):
                     a.send(b'x' * 2 ** 16)
             except BlockingIOError:
                 pass
+        """
+    )
+
+
+@kind(right=ALL)
+def memory_given_back(sheet):
+    """Shared memory that the process says it needs no more, but that stays for who maps it."""
+    sheet.solve().attack(
+        """
+        import mmap, os
+        hoard = []
+        for source in (-1, os.open('/dev/zero', os.O_RDWR)):
+            for i in range(9):
+                area = mmap.mmap(source, 2 ** 27)
+                area[::4096] = b'x' * (2 ** 27 // 4096)
+                area.madvise(mmap.MADV_DONTNEED)
+                hoard.append(area)
+            print("REACHED 1.2 GB of memory that nobody counts")
+        """
+    )
+
+
+@kind(right=ALL)
+def memory_in_access_lists(sheet):
+    """Empty folders with the longest access lists, which are the kernel's memory."""
+    sheet.solve().attack(
+        """
+        import os, struct
+        entries = [(1, 2 ** 32 - 1), *[(2, 1000)] * 8180, *((n, 2 ** 32 - 1) for n in (4, 16, 32))]
+        rights = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', n, 7, i) for n, i in entries)
+        for i in range(1_000):
+            os.mkdir(f'/tmp/{i}')
+            for which in ('access', 'default'):
+                os.setxattr(f'/tmp/{i}', f'system.posix_acl_{which}', rights)
+        print("REACHED 130 MB of access lists")
+        """
+    )
+
+
+@kind(right=ALL)
+def memory_in_locks(sheet):
+    """Locks of every other byte of many files, which are the kernel's memory."""
+    sheet.solve().attack(
+        """
+        import fcntl
+        hoard = [open(f'/tmp/{i}', 'w') for i in range(200)]
+        for start in range(0, 200, 2):
+            for file in hoard:
+                fcntl.lockf(file, fcntl.LOCK_EX, 1, start)
+        print("REACHED 20,000 locks")
         """
     )
 
