@@ -5,6 +5,8 @@ import html
 import sys
 import time
 
+__all__ = ["ProgressLine", "display_handle"]
+
 
 class ProgressLine:
     """A line that is replaced in place while something runs, and ends as a summary.
@@ -19,13 +21,11 @@ class ProgressLine:
         self._terminal = self._handle is None and sys.stdout.isatty()
         self._started = time.monotonic()
 
-    def show(self, done, text):
+    def show(self, done: float, text: str) -> None:
         """Show `text` and the time left, having `done` a part from 0 to 1."""
-        left = ""
+        text = f"{self.name}: {text}"
         if done > 0.02:
-            seconds = (time.monotonic() - self._started) * (1 - done) / done
-            left = f", about {seconds:.0f} s left"
-        text = f"{self.name}: {text}{left}"
+            text += f", about {(time.monotonic() - self._started) * (1 / done - 1):.0f} s left"
         if self._handle is not None:
             bar = f'<progress max="1" value="{done:.3f}" aria-label="progress"></progress>'
             shown = f"{bar} <span>{html.escape(text)}</span>"
@@ -33,7 +33,7 @@ class ProgressLine:
         elif self._terminal:
             print(f"\r\x1b[K{text}", end="", flush=True)
 
-    def end(self, summary):
+    def end(self, summary: str) -> None:
         """Replace the line by the summary."""
         summary = f"{self.name}: {summary}"
         if self._handle is not None:
@@ -42,7 +42,7 @@ class ProgressLine:
             print(("\r\x1b[K" if self._terminal else "") + summary)
 
 
-def display_handle():
+def display_handle() -> object | None:
     """An updatable output in a notebook's cell, or None outside a notebook."""
     with contextlib.suppress(ImportError):
         from IPython import get_ipython

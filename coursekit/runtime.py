@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 
+__all__ = ["Run", "setup"]
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # At "2" TensorFlow still reports its own graph rewrites as errors whenever `fit` starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -49,14 +51,11 @@ def _held_stderr():
 with _held_stderr():
     import keras
 
-    if keras.config.backend() == "tensorflow":
+    _BACKEND = keras.config.backend()
+    if _BACKEND == "tensorflow":
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")
-
-__all__ = ["Run", "setup"]
-
-_BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 # Entered once if a GPU turns out to be unusable after TensorFlow has taken hold of it.
 _on_cpu = contextlib.ExitStack()
@@ -87,9 +86,8 @@ def setup(seed: int = 0, *, device: str = "auto") -> Run:
     machine give the same numbers to the last digit.
 
     Args:
-        seed: whole number from 0 to 2**32 - 1.
-        device: "auto" takes a GPU that works, "cpu" leaves it alone. A GPU that is present but
-            fails is reported, and the CPU is used.
+        seed: from 0 to 2**32 - 1.
+        device: "auto" takes a GPU that works (one that fails is reported), "cpu" leaves it alone.
 
     Returns:
         The `Run`, whose `epochs` picks a length for the device.
@@ -109,23 +107,21 @@ def setup(seed: int = 0, *, device: str = "auto") -> Run:
         keras.utils.set_random_seed(seed)
     keras.utils.disable_interactive_logging()
     kind, problem = _find_device(device)
-    if kind == "GPU" and keras.config.backend() == "tensorflow":
-        # On the CPU TensorFlow's operations are deterministic as they are (a test holds this), and
-        # asking for it would cost XLA, and with it half the speed.
-        tf.config.experimental.enable_op_determinism()
+    place = "GPU"
     if kind == "CPU":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         place = f"CPU with {cores} core{'s' if cores != 1 else ''}"
-    else:
-        place = "GPU"
-    backend = _BACKEND_NAMES.get(keras.config.backend(), keras.config.backend())
+    elif _BACKEND == "tensorflow":
+        # On the CPU TensorFlow's operations are deterministic as they are (a test holds this), and
+        # asking for it would cost XLA, and with it half the speed.
+        tf.config.experimental.enable_op_determinism()
+    backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}.get(_BACKEND, _BACKEND)
     description = f"Keras {keras.version()} on {backend}, {place}, seed {seed}."
-    notes = [problem] if problem else []
     if not _home_is_writable:
-        notes.append(
-            "The home directory cannot be written to, so settings last for this session only."
+        problem += (
+            " The home directory cannot be written to, so settings last for this session only."
         )
-    print(" ".join([*notes, description]))
+    print(f"{problem} {description}".strip())
     return Run(seed, kind, description)
 
 
@@ -136,13 +132,12 @@ def _find_device(wanted):
     _on_cpu.close()  # what an earlier call may have settled
     with _held_stderr():
         gpus = _list_gpus()
-        if wanted == "cpu":
-            if gpus:
-                _hide_gpus()
-            return "CPU", ""
-        if gpus:
+        if gpus and wanted == "cpu":
+            _hide_gpus()
+        elif gpus:
             try:
                 _try_gpu()
+                return "GPU", ""
             except Exception as error:
                 _hide_gpus()
                 reason = str(error).strip().split("\n")[0][:200]
@@ -150,8 +145,7 @@ def _find_device(wanted):
                     f"A GPU is present but does not work ({type(error).__name__}: {reason}), "
                     "so the CPU is used."
                 )
-            return "GPU", ""
-    if _driver_lists_gpu():
+    if wanted == "auto" and _driver_lists_gpu():
         return "CPU", (
             "An NVIDIA GPU is present but Keras' backend cannot use it, so the CPU is used: "
             "install its CUDA libraries (README, 'GPU')."
@@ -160,7 +154,7 @@ def _find_device(wanted):
 
 
 def _list_gpus():
-    if keras.config.backend() == "tensorflow":
+    if _BACKEND == "tensorflow":
         # Keras' own list would start the GPUs, and then their memory could no longer be shared.
         return tf.config.list_physical_devices("GPU")
     try:
@@ -171,11 +165,10 @@ def _list_gpus():
 
 def _try_gpu():
     """Compute one product on the GPU, having asked TensorFlow to take memory only as needed."""
-    if keras.config.backend() == "tensorflow":
-        for gpu in tf.config.list_physical_devices("GPU"):
-            # GPUs that were used already keep the setting that they were started with.
-            with contextlib.suppress(RuntimeError):
-                tf.config.experimental.set_memory_growth(gpu, True)
+    for gpu in _list_gpus() if _BACKEND == "tensorflow" else ():
+        # GPUs that were used already keep the setting that they were started with.
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
     with keras.device("gpu:0"):
         ones = keras.ops.ones((8, 8))
         total = float(keras.ops.sum(keras.ops.matmul(ones, ones)))
@@ -187,7 +180,7 @@ def _hide_gpus():
     global _gpus_hidden
     _gpus_hidden = True
     try:
-        if keras.config.backend() == "tensorflow":
+        if _BACKEND == "tensorflow":
             tf.config.set_visible_devices([], "GPU")
             return
     except RuntimeError:
@@ -197,10 +190,8 @@ def _hide_gpus():
 
 def _driver_lists_gpu():
     """Whether NVIDIA's driver knows a GPU that was not hidden on purpose."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
     command = shutil.which("nvidia-smi")
-    if command is None:
+    if command is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     try:
         found = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=10)

@@ -31,8 +31,7 @@ def check(name: str, function: Callable) -> None:
     found, printed = collect(function, key.arguments, key.cases, key.differentiable)
     if printed:
         print(printed)
-    sentence = judge(found, key)
-    if sentence:
+    if sentence := judge(found, key):
         raise CheckFailed(f"✗ {name} {sentence}")
     print(f"✓ {name}: right on {len(found)} inputs, {key.points} points")
 

@@ -64,8 +64,7 @@ def collect(
         seconds: the time for all cases together.
         clock: by which they are counted; `time.process_time` does not count what others compute.
     """
-    problem = _cannot_be_called(function, arguments)
-    if problem:
+    if problem := _cannot_be_called(function, arguments):
         return [Answer(problem=problem) for _ in cases], ""
     answers, sink = [], Sink()
 

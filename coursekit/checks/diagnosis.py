@@ -17,8 +17,7 @@ def judge(answers: Sequence[Answer], key: Key, *, tell: bool = True) -> str:
     """
     right = [_matches(given, want, key) for given, want in zip(answers, key.expected, strict=True)]
     if all(right):
-        changed = next((answer.changed[0] for answer in answers if answer.changed), "")
-        if changed:
+        if changed := next((answer.changed[0] for answer in answers if answer.changed), ""):
             return (
                 f"computes the right values, but changes its input {changed} in place, which "
                 "spoils it for whoever uses it next; work on a new array."
@@ -31,11 +30,8 @@ def judge(answers: Sequence[Answer], key: Key, *, tell: bool = True) -> str:
     sentence = _difference(answers[first], key, first, tell)
     sizes = [_batch(case) for case in key.cases]
     fits = {size for size, ok in zip(sizes, right, strict=True) if ok}
-    if (
-        not answers[first].cut
-        and fits
-        and not fits & {size for size, ok in zip(sizes, right, strict=True) if not ok}
-    ):
+    fails = {size for size, ok in zip(sizes, right, strict=True) if not ok}
+    if fits and not fits & fails and not answers[first].cut:
         return (
             f"is right for a batch of {min(fits)}, but not for one of {sizes[first]}; is a size "
             f"written into it as a number? For the batch of {sizes[first]} it {sentence}"
@@ -84,16 +80,14 @@ def _difference(answer, key, i, tell):
                 return f"{said} The number of values is right, their arrangement is not."
             return said
         value = value.astype("float64")
-        unusable = ~np.isfinite(value)
-        if unusable.any():
+        if (unusable := ~np.isfinite(value)).any():
             return (
                 f"returned {int(unusable.sum()):,} values of {value.size:,} that are NaN or "
                 f"infinite, the first at {_place(unusable)}, for {which}; look for a logarithm or "
                 "a division that meets 0, or an exponential of a large number."
             )
         apart = np.abs(value - want)
-        off = apart > key.atol + key.rtol * np.abs(want)
-        if off.any():
+        if (off := apart > key.atol + key.rtol * np.abs(want)).any():
             at = np.unravel_index(off.argmax(), off.shape)
             if not tell:
                 return f"returned {output}other numbers than are wanted for {which}."
@@ -137,8 +131,7 @@ def _gradient(answer, key, tell):
     gradient, want = answer.gradient, key.gradient
     if gradient is None or gradient.shape != want.shape or not gradient.any():
         return missing
-    unusable = ~np.isfinite(gradient)
-    if unusable.any():
+    if (unusable := ~np.isfinite(gradient)).any():
         return (
             f"computes the right values, but its gradient with respect to {key.differentiable} is "
             f"NaN or infinite at {_place(unusable)}: the derivative of a value that is not used "
