@@ -19,8 +19,9 @@ __all__ = ["TYPES", "Frames", "Malformed", "packed", "send", "text", "unpacked"]
 TYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 TYPES += ("float16", "float32", "float64")
 _HEAD = struct.Struct("<II")
-_LONGEST_HEADER = 1_000_000
-_VALUES = 300_000  # in all headers; one takes up to 200 bytes of memory
+_LONGEST_HEADER = 1_000_000  # bytes, and
+_MOST_VALUES = 100_000  # in it; a list of empty ones takes fifty times its bytes of memory
+_MOST_IN_ALL = 5_000_000  # values in all headers: as many as commas, which cells may print
 _LARGEST_ANSWER = 32_000_000
 _MOST_OUTPUTS, _MOST_ARRAYS = 100, 10_000  # of one answer, in one frame
 _TEXT = 2_000  # characters
@@ -46,11 +47,11 @@ class Frames:
     """Puts frames together from what is read, piece by piece.
 
     Raises:
-        Malformed: no frame, more than `most` bytes of them, or too many values.
+        Malformed: no frame, or more than `most` bytes or too many values in all of them.
     """
 
     def __init__(self, most: int):
-        self._left, self._values, self._buffer = most, _VALUES, bytearray()
+        self._left, self._values, self._buffer = most, _MOST_IN_ALL, bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[dict, list[np.ndarray]]]:
         """Yield a pair of header and arrays for every frame that `data` completes."""
@@ -65,12 +66,14 @@ class Frames:
             end = _HEAD.size + header + body
             if len(self._buffer) < end:
                 return
-            frame = bytes(self._buffer[_HEAD.size : end])
+            with memoryview(self._buffer)[_HEAD.size : end] as frame:
+                header, body = bytes(frame[:header]), bytes(frame[header:])
             del self._buffer[:end]
-            self._values -= sum(frame[:header].count(sign) for sign in (b"[", b"{", b","))
-            if self._values < 0:
+            values = sum(header.count(sign) for sign in (b"[", b"{", b","))
+            self._values -= values
+            if values > _MOST_VALUES or self._values < 0:
                 raise Malformed("it is too much")
-            yield _parsed(frame[:header], frame[header:])
+            yield _parsed(header, body)
 
 
 def _parsed(header, body):
@@ -122,10 +125,12 @@ def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
             values = tuple(itertools.islice(left, count + has_gradient))
             if count > _MOST_OUTPUTS or len(values) != count + has_gradient:
                 raise ValueError("arrays")
+            changed = about["changed"]
+            if not isinstance(changed, (list, tuple)) or len(changed) > _MOST_OUTPUTS:
+                raise ValueError("changed")
             gradient = values[count] if has_gradient else None
             problem, gradient_problem, *changed = (
-                text(one, _TEXT)
-                for one in (about["problem"], about["gradient_problem"], *about["changed"])
+                text(one, _TEXT) for one in (about["problem"], about["gradient_problem"], *changed)
             )
             values = values[:count]
             said = (problem, tuple(changed), gradient, gradient_problem)

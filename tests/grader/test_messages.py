@@ -3,6 +3,7 @@
 import json
 import struct
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -74,6 +75,7 @@ def test_more_than_may_be_handed_back_is_refused():
     [
         {"values": 2}, {"values": -1}, {"values": 10**400}, {"values": 1.0}, {"gradient": True},
         {"problem": None}, {"problem": [["deep"]]}, {"changed": 5}, {"changed": [1]},
+        {"changed": "x"}, {"changed": ["x"] * 101}, {"changed": {"x": 1}},
     ],
 )  # fmt: skip
 def test_answers_that_nobody_packed_are_refused(change):
@@ -95,10 +97,54 @@ def test_many_arrays_take_the_grader_no_time():
     assert time.process_time() - started < 10
 
 
-def test_headers_that_are_large_as_objects_are_refused():
-    """A megabyte of brackets would take fifty in memory, and there may be many of them."""
-    for frames, length in [(1, 320_000), (40, 9_000)]:
-        data = frame({"kind": "cell", "more": [[]] * length, "arrays": []}) * frames
-        came = messages.Frames(10**9).feed(data)
+def peak_of(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" + b"[]," * 330_000 + b"0]",
+        b"[" + b"{}," * 330_000 + b"0]",
+        b"[" + b"1e9," * 240_000 + b"0]",
+        b"[" * 400_000 + b"]" * 400_000,
+        b"{" + b",".join(b'"%d":1' % i for i in range(100_001)) + b"}",
+        b"1" * 990_000,
+    ],
+    ids=["lists", "dicts", "numbers", "depth", "keys", "digits"],
+)
+def test_a_header_of_many_values_takes_no_memory(value):
+    data = frame(b'{"kind":"x","arrays":[],"more":' + value + b"}")
+
+    def refused():
         with pytest.raises(messages.Malformed):
-            sum(len(header["more"]) for header, _ in came)
+            read(data)
+
+    assert peak_of(refused) < 6_000_000
+
+
+def test_the_values_of_all_headers_together_are_limited():
+    one = frame({"kind": "x", "arrays": [], "more": [0] * 99_000})
+    frames = messages.Frames(10**8)
+    for _ in range(50):
+        assert len(list(frames.feed(one))) == 1
+    with pytest.raises(messages.Malformed, match="too much"):
+        list(frames.feed(one))
+
+
+def test_what_an_honest_notebook_prints_is_not_too_much():
+    printed = "[1, 2], " * 375  # the longest that a cell may print
+    cell = {"kind": "cell", "place": 1, "printed": printed, "error": printed[:1_000], "arrays": []}
+    frames = messages.Frames(10**8)
+    for _ in range(2_000):
+        assert len(list(frames.feed(frame(cell)))) == 1
+
+
+def test_a_large_frame_is_held_in_memory_twice_at_most():
+    data = frame({"kind": "x", "arrays": [["uint8", [20_000_000]]]}, bytes(20_000_000))
+    assert peak_of(lambda: read(data)) < 50_000_000
