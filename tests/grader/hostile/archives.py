@@ -67,6 +67,32 @@ def zip_with_many_members(sheet):
 
 
 @kind(stopped=ALL)
+def zip_with_many_notebooks(sheet):
+    """An archive of 900 notebooks, all with the answers and all different."""
+    content = sheet.solve().content()
+    return {".zip": packed({f"{i}.ipynb": content + b" " * i for i in range(900)})}
+
+
+@kind(stopped=ALL)
+def zip_of_no_text(sheet):
+    """A hundred kilobytes that unpack to 99 MB of bytes that are not UTF-8."""
+    return {".zip": packed({"homework.ipynb": b"x\xff" * 49_500_000})}
+
+
+@kind(stopped=ALL)
+def zip_with_large_fields(sheet):
+    """An archive whose list of 500 members has 16,000 fields for each."""
+    buffer, content = io.BytesIO(), sheet.solve().content()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(500):
+            member = zipfile.ZipInfo(f"{i}.txt")
+            member.extra = struct.pack("<HH", 0x9999, 0) * 16_000
+            archive.writestr(member, b"")
+        archive.writestr("homework.ipynb", content)
+    return {".zip": buffer.getvalue()}
+
+
+@kind(stopped=ALL)
 def locked_zip(sheet):
     """An archive that asks for a password."""
     content = bytearray(packed({"homework.ipynb": sheet.solve().content()}))
