@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from grader import tables
 from grader.names import is_visible
 from grader.notebooks import rebuild, released_cells
-from grader.parsing import AGAIN, BYTES, Unreadable, too_large
+from grader.parsing import AGAIN, BYTES, WEIGHT, Unreadable, too_large, weight
 
 __all__ = ["Aside", "Entry", "find", "modules", "read"]
 
@@ -200,14 +200,15 @@ def _best(path, assignment, released, known):
         raise Unreadable(
             f"There are more than {NOTEBOOKS} notebooks in it. Keep the one that counts."
         )
-    digest, left = hashlib.sha256(f"{assignment} {len(released)} ".encode() + released), BYTES
+    digest = hashlib.sha256(f"{assignment} {len(released)} ".encode() + released)
+    left, values = BYTES, WEIGHT
     for file, member, parts in candidates:
         content = b""
         with contextlib.suppress(Unreadable):
             content = read(Entry("", file, member))
-        left -= len(content)
+        left, values = left - len(content), values - weight(content)
         digest.update(f"{parts} {len(content)} ".encode("utf-8", "surrogateescape") + content)
-    if left < 0:
+    if min(left, values) < 0:
         raise Unreadable(too_large("What the notebooks hold"))
     found = known.get(digest := digest.hexdigest())
     if not isinstance(found, str) and not (type(found) is int and 0 <= found < len(candidates)):

@@ -177,7 +177,8 @@ class _Given:
 
 def _squeezed(source, is_code):
     """The source without blanks and comments, to tell whether something was written."""
-    return "".join((re.sub(r"#.*", "", source) if is_code else source).split())
+    source = re.sub(r"#.*", "", source) if is_code else source
+    return "".join(source.replace(" ", "").replace("\t", "").split())  # fewer parts than by split
 
 
 def released_cells(released: bytes) -> list[Cell]:

@@ -5,14 +5,14 @@ import json
 import re
 import sys
 
-__all__ = ["AGAIN", "BYTES", "Unreadable", "cells", "text", "too_large"]
+__all__ = ["AGAIN", "BYTES", "WEIGHT", "Unreadable", "cells", "text", "too_large", "weight"]
 
 BYTES = 100_000_000  # of one file, and of what an archive unpacks to
 CELLS = 2_000
 CHARACTERS = 10_000_000  # in all cells together, outputs not counted
 LINES = 500_000
 AGAIN = "Save the notebook in Jupyter and hand in that file, whose name ends in .ipynb."
-_VALUES = 1_000_000  # in the file's JSON; one takes up to 200 bytes of memory
+WEIGHT = 1_000_000  # values in the file's JSON; one takes up to 200 bytes of memory
 _FOREIGN = 10_000  # bytes that are no UTF-8, of an old Windows editor
 
 
@@ -26,6 +26,11 @@ def too_large(what: str) -> str:
         f"{what} is larger than {BYTES // 1_000_000} MB: clear the outputs of cells that print or "
         "plot without end, save, and hand in again."
     )
+
+
+def weight(content: bytes) -> int:
+    """How many values a file may hold as JSON; what stands in strings is counted, too."""
+    return sum(content.count(sign) for sign in (b"[", b"{", b","))
 
 
 def cells(content: bytes, notes: list[str]) -> list[tuple]:
@@ -98,7 +103,7 @@ def _parsed(content, notes):
     }.items():
         if content[:200].strip().lower().startswith(beginnings):
             raise Unreadable(f"The file is {kind}, no notebook. {AGAIN}")
-    if sum(content.count(sign) for sign in (b"[", b"{", b",")) > _VALUES:
+    if weight(content) > WEIGHT:
         raise Unreadable(too_large("What the file would take in memory"))
     try:
         decoded = content.decode(json.detect_encoding(content))

@@ -17,7 +17,7 @@ import pytest
 from grader import ROOT, intake
 from grader.intake import Aside, Entry
 from grader.notebooks import rebuild
-from grader.parsing import Unreadable
+from grader.parsing import Unreadable, weight
 from tests.grader.filled import code, filled, raw, released
 from tests.grader.records import ASSIGNMENT, NAMES
 
@@ -429,3 +429,11 @@ def test_folders_too_deep_to_open_stop_nobody_else(inbox):
     os.close(here)
     entries, _ = find(inbox)
     assert "bea" in [entry.student for entry in entries]
+
+
+def test_the_notebooks_of_one_student_are_limited_together(inbox, monkeypatch):
+    for name in "ab":
+        inbox(f"anna/{name}.ipynb", raw(filled()) + b" " * ord(name))
+    assert len(find(inbox)[0]) == 1
+    monkeypatch.setattr(intake, "WEIGHT", 2 * weight(raw(filled())) - 1)
+    assert "notebooks hold is larger" in find(inbox)[1][0].reason
