@@ -36,6 +36,14 @@ def kit():
     return marks.load_kit(SOURCE, RELEASED)
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Ctrl-C does what it does in a terminal, also where these tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def write_inbox(folder):
     """Student i has the first i of five answers right, and drew no picture with them."""
     folder.mkdir()
