@@ -56,7 +56,11 @@ class Kit:
 
     def digest(self, content: bytes, files: Mapping = MappingProxyType({})) -> str:
         """A short text that changes if the submission or what its marks depend on does."""
-        parts = [part for name in sorted(files) for part in (name.encode(), files[name])]
+        parts = [
+            part
+            for name in sorted(files)
+            for part in (name.encode("utf-8", "surrogateescape"), files[name])
+        ]
         digests = [hashlib.sha256(part).digest() for part in (content, *parts)]
         return hashlib.sha256(self._digest.encode() + b"".join(digests)).hexdigest()
 

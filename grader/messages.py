@@ -123,7 +123,7 @@ def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
         for about in told:
             count, has_gradient = about["values"], about["gradient"] is True
             values = tuple(itertools.islice(left, count + has_gradient))
-            if count > _MOST_OUTPUTS or len(values) != count + has_gradient:
+            if not 0 <= count <= _MOST_OUTPUTS or len(values) != count + has_gradient:
                 raise ValueError("arrays")
             changed = about["changed"]
             if not isinstance(changed, (list, tuple)) or len(changed) > _MOST_OUTPUTS:

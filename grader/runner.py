@@ -194,7 +194,7 @@ class Runner(contextlib.AbstractContextManager):
                         os.kill(child, signal.SIGKILL)
                     shutil.rmtree(job["folder"], ignore_errors=True)
                 status = self._connection.recv()
-        if at is None and status == sandbox.KEPT_OUT:
+        if at is None and why == "ended" and status == sandbox.KEPT_OUT:
             raise sandbox.Unavailable(f"The sandbox cannot be entered. {sandbox.PERMIT}")
         if why == "ended":
             why = f"It ended its own process ({_status(status)})."
