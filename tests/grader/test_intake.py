@@ -250,8 +250,8 @@ def test_reading_the_largest_file_that_is_let_through_takes_less_than_a_gigabyte
 
 def test_python_files_beside_a_notebook_come_with_it(inbox):
     helper, nb = b"x = 1", raw(filled())
-    inbox("anna/work/my_notebook.ipynb")
-    inbox("anna/work/helpers.py", helper)
+    inbox("anna/mine/my_notebook.ipynb")
+    inbox("anna/mine/helpers.py", helper)
     inbox("anna/other/more.py", b"of another folder")
     inbox("bea.zip", archive({"w/b.ipynb": nb, "w/helpers.py": helper, "w/in/deeper.py": helper}))
     inbox("chen.ipynb")
