@@ -420,10 +420,14 @@ def test_a_dask_cluster_as_joblib_is_configured_and_without_a_number_of_jobs(cli
 def test_an_interrupt_cancels_what_waits_on_a_dask_cluster(client, tmp_path, capsys):
     def train(a):
         (tmp_path / str(a)).touch()
-        time.sleep(2 if a else 0)
+        time.sleep(4 if a else 0)
         return a
 
-    interrupt_when(lambda: len(list(tmp_path.iterdir())) >= 3)
+    def others_run_and_the_first_result_has_come():
+        started = [path.stat().st_mtime for path in tmp_path.iterdir()]
+        return len(started) >= 3 and time.time() - max(started) > 1
+
+    interrupt_when(others_run_and_the_first_result_has_come)
     trials = ck.sweep(train, {"a": range(8)}, backend="dask")
     assert trials[0].result == 0
     assert all(isinstance(trial.error, CancelledError) for trial in trials[3:])
