@@ -67,7 +67,7 @@ unit: $(VENV)/.test
 
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest tests/notebooks
-	$(NBVAL) --nbval-cell-timeout=300 --durations=20 $(NB)
+	$(NBVAL) --nbval-cell-timeout=900 --durations=20 $(NB)
 
 # The class of hostile submissions keeps both cores busy by itself, and has time limits.
 grading: $(VENV)/.test bubblewrap
