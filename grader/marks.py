@@ -164,7 +164,7 @@ def _run(kit, cells, files, runner):
     """Run cells in the sandbox: what they did, and each exercise's part of the record."""
     did = runner.run(
         [
-            (place, "" if cell.kind == "check" else cell.source)
+            (place, "pass" if cell.kind == "check" else cell.source)
             for place, cell in enumerate(cells)
             if cell.kind != "text"
         ],
@@ -190,7 +190,7 @@ def _exercise(key, points, status, message, known=False, printed=""):
 def _marked(key, cells, did):
     """One exercise's part of the record."""
     called = did.answers.get(key.name, {})
-    found = [_judged(key, cells, did, *called[when]) for when in ("check", "end") if when in called]
+    found = [_judged(key, cells, did, *answers) for answers in called.values()]
     if ("function", key.name) in did.stopped or not found:
         why = did.stopped.get(("function", key.name), "It handed back no result.")
         found.append(_exercise(key, None, "stopped", why))
@@ -201,7 +201,7 @@ def _rank(exercise):
     """The better counts: right, then what could not be graded, then what tells the most."""
     if exercise["status"] in ("right", "stopped", "blank"):
         return {"right": 5, "stopped": 4, "blank": 1}[exercise["status"]]
-    return 3 if exercise["known"] else 0 if "is not defined" in exercise["message"] else 2
+    return 3 if exercise["known"] else 0 if exercise["message"].startswith("is not def") else 2
 
 
 def _judged(key, cells, did, given, printed):
@@ -222,7 +222,8 @@ def _judged(key, cells, did, given, printed):
             for place, cell in enumerate(cells)
             if cell.exercise == key.name and cell.kind == "answer"
         ]
-        message = f"is not defined: its cell ended with {errors[0]}" if any(errors) else message
+        if error := next(filter(None, errors), ""):
+            message = f"is not defined: its cell ended with {error}"
     if not known:
         for place, cell in enumerate(cells):
             why = did.stopped.get(("cell", place), "")

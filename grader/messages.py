@@ -22,7 +22,7 @@ _HEAD = struct.Struct("<II")
 _LONGEST_HEADER = 1_000_000  # bytes, and
 _MOST_VALUES = 100_000  # in it; a list of empty ones takes fifty times its bytes of memory
 _MOST_IN_ALL = 5_000_000  # values in all headers: as many as commas, which cells may print
-_LARGEST_ANSWER = 32_000_000
+_LARGEST_ANSWER = 16_000_000
 _MOST_OUTPUTS, _MOST_ARRAYS = 100, 10_000  # of one answer, in one frame
 _TEXT = 2_000  # characters
 

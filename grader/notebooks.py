@@ -108,10 +108,6 @@ def _numbered(cells):
     return tuple(numbered)
 
 
-# What a check is given under another name than the exercise's.
-_ARGUMENT = r"""\bcheck\(\s*["']{name}["']\s*,\s*(\w+)\s*\)"""
-
-
 def _as_submitted(given, parts):
     """The submitted code in its own order; checks are the released ones."""
     by_id, cells, seen = {part.id: part for part in parts}, [], set()
@@ -127,9 +123,6 @@ def _as_submitted(given, parts):
             continue
         if _squeezed(cell.source, True) not in ("", _squeezed(part.source, True)):
             cells.append(Cell("", "own", cell.source))
-            passed = re.search(_ARGUMENT.format(name=part.exercise), cell.source[:_SCANNED])
-            if passed and passed[1] != part.exercise:
-                cells.append(Cell("", "own", f"{part.exercise} = {passed[1]}"))
         cells.append(part)
     behind = 0
     for part in parts:
@@ -274,7 +267,7 @@ def _placed(given, parts, chosen, beaten, notes):
     written_cells = _written_cells(parts)
     question = written_cells[0]
     before, after = ([[] for _ in parts] for _ in range(2))
-    prose, texts, seen = [], [], set()
+    texts, elsewhere, seen = [], [], set()
     first = place = index.get("setup", 0)
 
     def keep(cell, side):
@@ -299,11 +292,12 @@ def _placed(given, parts, chosen, beaten, notes):
             continue
         beaten_by = next((label for label, others in beaten.items() if cell in others), None)
         if not cell.is_code:
-            if question and (part in written_cells or (not part and parts[place] in written_cells)):
+            text = _added(cell.source, part.source if part else "")
+            if question and (part or parts[place]) in written_cells:
                 _note_pictures(cell, notes)
-                texts.append(_added(cell.source, part.source if part else ""))
+                texts.append(text)
             else:
-                prose.append(cell)
+                elsewhere.append((cell, text))
                 keep(cell, after)
         elif beaten_by:
             if cell.source != chosen[beaten_by].source:
@@ -313,6 +307,8 @@ def _placed(given, parts, chosen, beaten, notes):
             keep(cell, after)
             if part:  # the written answer, in a cell that had become code
                 texts.append(cell.source)
+            elif question and place >= index[question.id]:
+                elsewhere.append((cell, cell.source))
         elif part.kind == "answer":
             keep(cell, before if part.exercise in cell.names or part.id not in seen else after)
         elif _squeezed(cell.source, True) in ("", _squeezed(part.source, True)):
@@ -324,12 +320,11 @@ def _placed(given, parts, chosen, beaten, notes):
         else:
             notes.append(f"The locked cell {part.id} had been edited; the original ran after it.")
             keep(cell, before)
-    if question and not any(cell.label in (question.id, "written-answer") for cell in given):
-        for cell in prose:
+    if question and elsewhere and not any(map(str.strip, texts)):
+        for cell, text in elsewhere:
             _note_pictures(cell, notes)
-        texts = [cell.source for cell in prose]
-        if texts:
-            notes.append("The written question was not found; your text cells are the answer.")
+            texts.append(text)
+        notes.append("Nothing stood below the written question; your other cells of text are read.")
     written = "\n\n".join(dict.fromkeys(text.strip("\n") for text in texts if text.strip()))
     return before, after, written
 

@@ -33,6 +33,7 @@ __all__ = ["Execution", "Failed", "Runner"]
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
 _GRACE = 5  # seconds that a submission gets to stop by itself
 _LOOK = 0.1  # seconds between two looks at what it uses
+_CALLS = 4  # of a function, whose answers are kept
 _PICTURES = 12_000_000  # bytes of all that are kept of a submission
 _RUN = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -47,8 +48,8 @@ class Execution:
     Attributes:
         cells: from a cell's place to a dict with `printed`, `error`, `cut` (whether the error is
             of where it ran: a limit, no network, no file) and `pictures` (PNG bytes).
-        answers: from an exercise's name to a dict from "check" and "end", where its function was
-            called, to a pair: its answers, and what it printed.
+        answers: from an exercise's name to a dict from the places after which its function was
+            called, the last four at most, or "end", to a pair: its answers, and what it printed.
         stopped: from ("cell", place) or ("function", name) to why it was left out.
         seconds: wall time.
     """
@@ -249,8 +250,11 @@ class Runner(contextlib.AbstractContextManager):
             given = messages.unpacked(header["answers"], arrays)
             if len(given) != len(cases):
                 raise messages.Malformed("there must be an answer for each case")
-            when = _known(header["when"], [("check",), ("end",)])[0]
-            run.answers.setdefault(name, {})[when] = given, printed
+            when = _known(header["when"], [*job["cells"], ("end",)])[0]
+            called = run.answers.setdefault(name, {})
+            called[when] = given, printed
+            if len(called) > _CALLS:
+                del called[next(iter(called))]
 
     def _kept(self, pictures, run, place):
         """Those of a cell that a page can show, as far as all of a submission's may take."""

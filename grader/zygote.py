@@ -7,6 +7,7 @@ parent has. `runner` starts it and tells it when to fork.
 
 import contextlib
 import ctypes
+import functools
 import gc
 import io
 import os
@@ -29,14 +30,17 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
 from traitlets.config import Config
 
+import coursekit
 from coursekit.checks import calls
-from grader import messages, sandbox, seccomp
+from grader import lacks, messages, sandbox, seccomp
 
 __all__ = ["main"]
 
 _PIPE = 3  # the descriptor through which a submission's process hands back its results
 _PICTURES, _PICTURE = 30, 400_000  # how many of a submission are kept, and bytes of each
 _PR_SET_PDEATHSIG = 1
+# Magics of Jupyter's kernel, about the screen.
+_JUPYTER = ("autosave", "clear", "cls", "connect_info", "edit", "less", "man", "more", "qtconsole")
 
 
 def main(descriptor: int) -> None:
@@ -131,29 +135,45 @@ def _work(job):
     for name, content in job["files"].items():
         with open(name, "wb") as file:
             file.write(content)
-    notebook = _Notebook(job["limits"])
+    notebook, checked = _Notebook(job["limits"]), {}
+    _note_checks(checked)
     questions = {name: asked for name, *asked in job["questions"]}
     for place, source in job["cells"]:
+        checked.clear()
         messages.send(_PIPE, {"kind": "start", "what": ["cell", place]})
         told, pictures = notebook.run(source)
         messages.send(_PIPE, {"kind": "cell", "place": place} | told, pictures)
-        name = job["checks"].get(place)
-        if name in questions:
-            _ask(notebook, name, "check", questions[name], job)
+        asked_for = [*checked.items(), (job["checks"].get(place), notebook.namespace)]
+        for name, functions in asked_for:
+            if name in questions:
+                _ask(functions, name, place, questions[name], job)
     for name, asked in questions.items():
-        _ask(notebook, name, "end", asked, job)
+        _ask(notebook.namespace, name, "end", asked, job)
     messages.send(_PIPE, {"kind": "done"})
 
 
-def _ask(notebook, name, when, asked, job):
-    """Call one function as the notebook has it by now, and hand back what it returned."""
+def _note_checks(checked):
+    """Write down which function the student's own calls of `check` are given."""
+    check = coursekit.check
+
+    @functools.wraps(check)
+    def noting(name, function):
+        if isinstance(name, str):
+            checked[name] = {name: function}
+        return check(name, function)
+
+    coursekit.check = coursekit.checks.check = noting
+
+
+def _ask(functions, name, when, asked, job):
+    """Call one function, if there is one by that name, and hand back what it returned."""
     if (name, when) in job["answered"]:
         return
     messages.send(_PIPE, {"kind": "start", "what": ["function", name]})
-    if name in notebook.namespace:
+    if name in functions:
         seconds = job["limits"].function
         given, printed = calls.collect(
-            notebook.namespace[name], *asked, seconds=seconds, clock=time.process_time
+            functions[name], *asked, seconds, clock=time.process_time, is_cut=lacks.is_outside
         )
     else:
         given, printed = [calls.Answer(problem="is not defined.")] * len(asked[1]), ""
@@ -175,6 +195,8 @@ class _Notebook:
         formatters = self._shell.display_formatter.formatters
         formatters["image/png"].for_type(Figure, _png)
         self.namespace = self._shell.user_ns
+        for name in _JUPYTER:
+            self._shell.register_magic_function(lambda line: None, magic_name=name)
         signal.signal(signal.SIGPROF, _stop)
 
     def run(self, source):
@@ -183,7 +205,7 @@ class _Notebook:
         try:
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
                 signal.setitimer(signal.ITIMER_PROF, self._limits.cell)
-                result = self._shell.run_cell(source)
+                result = self._shell.run_cell(source, store_history=True)  # it numbers `Out`
                 for number in plt.get_fignums():
                     self._show({"image/png": _png(plt.figure(number))})
             error = result.error_before_exec or result.error_in_exec
@@ -193,7 +215,7 @@ class _Notebook:
             signal.setitimer(signal.ITIMER_PROF, 0)
             plt.close("all")
         pictures = [np.frombuffer(picture, "uint8") for picture in self._shown]
-        told = {"error": self._told(error) if error else "", "cut": calls.is_outside(error)}
+        told = {"error": self._told(error) if error else "", "cut": lacks.is_outside(error)}
         return {"printed": sink.getvalue(), **told}, pictures
 
     def _show(self, data):
@@ -229,7 +251,7 @@ class _Hook(DisplayHook):
 
     def __call__(self, result=None):
         if result is not None:
-            self.shell.user_ns["_"] = result
+            self.update_user_ns(result)
             self.shell.show(self.shell.display_formatter.format(result)[0])
 
 

@@ -84,6 +84,16 @@ def renamed(sheet: Sheet, name: str, other: str) -> None:
     check["source"] = "".join(check["source"]).replace(f", {name})", f", my_{name})")
 
 
+def passed_otherwise(sheet: Sheet, name: str, other: str) -> None:
+    """The check is called by keyword, with a function made on the spot, where more is defined."""
+    _edit(sheet, name, lambda source: _renamed(source, name, f"my_{name}"))
+    check = sheet.check_cell(name)
+    check["source"] = (
+        f'functions = {{"mine": my_{name}}}\n'
+        f'ck.check("{name}", function=lambda *given: functions["mine"](*given),)'
+    )
+
+
 def helper_file(sheet: Sheet, name: str, other: str) -> None:
     """The answer is written to a file and imported."""
     imports = "".join(sheet.cell("setup")["source"])
@@ -125,7 +135,7 @@ def locked_deleted(sheet: Sheet, name: str, other: str) -> None:
 
 RULES: tuple[Callable[[Sheet, str, str], None], ...] = (
     *(same_helper, rebound, constant_changed, experiment, reordered, renamed, helper_file),
-    *(tried_before, split, copied, merged, locked_deleted),
+    *(passed_otherwise, tried_before, split, copied, merged, locked_deleted),
 )
 
 

@@ -22,7 +22,7 @@ from keras import ops
 from coursekit import gradients
 from coursekit.checks.keys import weights
 
-__all__ = ["Answer", "Sink", "Stopped", "TooMuch", "collect", "is_outside"]
+__all__ = ["Answer", "Sink", "Stopped", "TooMuch", "collect"]
 
 SECONDS = 10  # that one check may take
 CHARACTERS = 1_000_000  # that a function may print
@@ -52,6 +52,7 @@ def collect(
     differentiable: str = "",
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.monotonic,
+    is_cut: Callable[[BaseException], bool] = lambda error: False,
 ) -> tuple[list[Answer], str]:
     """Call a student's `function` on every case, within limits, whatever it does.
 
@@ -63,6 +64,7 @@ def collect(
         differentiable: the argument to differentiate by, on the first case, or "".
         seconds: the time for all cases together.
         clock: by which they are counted; `time.process_time` does not count what others compute.
+        is_cut: of an error, whether `cut` should say so of its answer.
     """
     if problem := _cannot_be_called(function, arguments):
         return [Answer(problem=problem) for _ in cases], ""
@@ -72,7 +74,7 @@ def collect(
         with contextlib.suppress(Stopped):
             for i, case in enumerate(cases):
                 by = differentiable if i == 0 else ""
-                answers.append(_answer(function, arguments, case, by))
+                answers.append(_answer(function, arguments, case, by, is_cut))
 
     with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(io.StringIO()):
         _in_time(work, seconds, clock)
@@ -88,16 +90,6 @@ class Stopped(BaseException):
 
 class TooMuch(BaseException):
     """Raised in a function that prints without end."""
-
-
-def is_outside(error: BaseException | None) -> bool:
-    """Whether code met a limit or a lack (of memory, files, network, input), not its own fault."""
-    lacks = (Stopped, TooMuch, MemoryError, OSError, EOFError, ModuleNotFoundError)
-    return error is not None and (
-        isinstance(error, lacks)
-        or type(error).__name__ == "ResourceExhaustedError"  # TensorFlow's
-        or is_outside(error.__cause__ or error.__context__)
-    )
 
 
 class Sink(io.TextIOBase):
@@ -158,7 +150,7 @@ def _cannot_be_called(function, arguments):
     return ""
 
 
-def _answer(function, arguments, case, differentiable):
+def _answer(function, arguments, case, differentiable, is_cut):
     given = copy.deepcopy(case)
     try:
         returned = function(*given)
@@ -166,7 +158,7 @@ def _answer(function, arguments, case, differentiable):
     except Stopped:
         raise
     except BaseException as error:
-        return Answer(problem=_told(error, function), cut=is_outside(error))
+        return Answer(problem=_told(error, function), cut=is_cut(error))
     changed = tuple(
         name
         for name, before, after in zip(arguments, case, given, strict=True)
@@ -188,7 +180,7 @@ def _answer(function, arguments, case, differentiable):
         raise
     except BaseException as error:
         told = _told(error, function)
-        return Answer(values, "", changed, gradient_problem=told, cut=is_outside(error))
+        return Answer(values, "", changed, gradient_problem=told, cut=is_cut(error))
     return Answer(values, changed=changed, gradient=gradient)
 
 

@@ -271,13 +271,46 @@ def test_a_written_answer_in_a_code_cell_is_found():
     assert rebuilt(nb).written == "Because."
 
 
-def test_without_the_question_own_text_is_the_answer():
-    nb = filled()
+def deleted(nb):
     nb["cells"] = [cell for cell in nb["cells"] if cell["cell_type"] == "code"]
     nb["cells"].append(markdown("Because."))
+
+
+def cell_deleted(nb):
+    del nb["cells"][position(nb, "written-answer")]
+    nb["cells"].append(markdown("Because."))
+
+
+def after_the_last_cell(nb):
+    nb["cells"].append(markdown("Because."))
+
+
+def in_the_last_cell(nb):
+    last = nb["cells"][-1]
+    last["source"] = ["Because.\n\n", *last["source"]]
+
+
+def above_the_question(nb):
+    nb["cells"].insert(position(nb, "written"), markdown("Because."))
+
+
+def in_a_new_code_cell(nb):
+    nb["cells"].append(code("Because."))
+
+
+@pytest.mark.parametrize(
+    "misplace",
+    [
+        *(deleted, cell_deleted, after_the_last_cell, in_the_last_cell, above_the_question),
+        in_a_new_code_cell,
+    ],
+)
+def test_an_answer_that_is_not_below_the_question_is_read_and_noted(misplace):
+    nb = filled(written="")
+    misplace(nb)
     made = rebuilt(nb)
     assert made.written == "Because."
-    assert "The written question was not found; your text cells are the answer." in made.notes
+    assert any(note.startswith("Nothing stood below the written question") for note in made.notes)
 
 
 def test_pictures_in_the_written_answer_are_noted():
@@ -485,7 +518,7 @@ def test_an_edited_check_is_known_by_what_it_calls():
     submitted = rebuilt(nb).submitted
     at = next(i for i, cell in enumerate(submitted) if cell.id == notebooks.check_id(NAMES[0]))
     assert submitted[at].kind == "check"
-    assert submitted[at - 1].source == f"{NAMES[0]} = mine"
+    assert submitted[at - 1].source == check["source"]
 
 
 def test_an_untouched_order_is_not_run_twice():

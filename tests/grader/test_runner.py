@@ -57,6 +57,45 @@ def test_cells_run_as_in_a_notebook(sandboxed):
     assert not result.stopped
 
 
+def test_magics_of_the_kernel_are_known_and_results_have_the_numbers_of_a_run_from_the_top(
+    sandboxed,
+):
+    sources = ("%autosave 60\n%clear", "", "6 * 7", "undefined", "[Out[2], _2, _, len(In)]")
+    cells = run(sandboxed, *sources).cells
+    assert not cells[0]["error"]
+    assert cells[4]["printed"] == "[42, 42, 42, 5]"
+
+
+def test_whatever_function_a_check_is_given_is_asked_for(sandboxed):
+    """In its own cell's place, where it is still what the student has seen."""
+    source = """\
+        import coursekit as ck
+        class Answers:
+            def mine(self, x): return 2 * x
+        for name in ("double", "unknown"):
+            try:
+                ck.check(name=name, function=lambda *given: Answers().mine(*given),)
+            except FileNotFoundError:
+                print("no checks.npz here")
+    """
+    result = run(sandboxed, textwrap.dedent(source), "del Answers", questions=[QUESTION])
+    assert result.cells[0]["printed"].count("no checks.npz") == 2
+    assert list(result.answers) == ["double"]
+    assert [answer.values[0].tolist() for answer in result.answers["double"][0][0]] == [
+        (2 * X).tolist(),
+        (2 * X[:1]).tolist(),
+    ]
+    assert result.answers["double"]["end"][0][0].problem == "is not defined."
+
+
+def test_the_last_calls_of_a_function_are_kept_and_no_more(sandboxed):
+    call = "import coursekit as ck\nwith open('checks.npz', 'rb') as f: pass\n"
+    sources = [f"{call}ck.check('double', lambda x: {i} * x)" for i in range(6)]
+    sources.append(DOUBLE)
+    result = run(sandboxed, *sources, questions=[QUESTION], files={"checks.npz": b""})
+    assert list(result.answers["double"]) == [3, 4, 5, "end"]
+
+
 def test_answers_come_back_as_they_were_given(sandboxed):
     result = run(
         sandboxed,
@@ -177,7 +216,7 @@ def test_nothing_of_the_instructor_is_to_be_seen(sandboxed, tmp_path):
     assert {"coursekit", "data"} <= set(seen) <= {"coursekit", "data", ".venv"}
     # And of the grader what was imported to start with, without its source.
     loaded = "import sys; sorted(name for name in sys.modules if name.startswith('grader'))"
-    modules = ["cgroups", "messages", "sandbox", "seccomp", "zygote"]
+    modules = ["cgroups", "lacks", "messages", "sandbox", "seccomp", "zygote"]
     modules = ["grader", *(f"grader.{name}" for name in modules)]
     assert ast.literal_eval(printed(sandboxed, loaded)) == modules
     assert "No module named" in printed(sandboxed, "import grader.exercises")
