@@ -141,6 +141,8 @@ class Runner(contextlib.AbstractContextManager):
             run.seconds = time.monotonic() - started
             if not why:
                 return run
+            if why == sandbox.memory_passed(self.limits):
+                at = self._hoarder(job, run, at)
             run.stopped[at] = why
             if run.seconds >= self.limits.total:
                 why = f"The notebook as a whole took more than {self.limits.total:g} seconds."
@@ -148,6 +150,15 @@ class Runner(contextlib.AbstractContextManager):
                     if "end" not in run.answers.get(name, ()):
                         run.stopped.setdefault(("function", name), why)
                 return run
+
+    def _hoarder(self, job, run, at):
+        """The first cell before `at` that met a limit, and so may hold the memory, or `at`."""
+        for place, _ in job["cells"]:
+            if at == ("cell", place):
+                break
+            if run.cells.get(place, {"error": ""})["error"].startswith(("MemoryError", "Stopped")):
+                return "cell", place
+        return at
 
     def _attempt(self, job, run, end):
         """One process: fills `run`; where it ended, as a key of its `stopped`, and why, or ""."""

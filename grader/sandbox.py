@@ -28,7 +28,7 @@ from pathlib import Path
 from grader import cgroups, seccomp
 
 __all__ = ["KEPT_OUT", "PERMIT", "Limits", "Sandbox", "Unavailable", "accounting", "confine"]
-__all__ += ["exposed", "join", "require"]
+__all__ += ["exposed", "join", "memory_passed", "require"]
 
 INSTALL = (
     "Install it (Debian, Ubuntu: `sudo apt-get install bubblewrap libseccomp2`; Fedora: `sudo dnf "
@@ -179,7 +179,7 @@ class Sandbox(contextlib.AbstractContextManager):
             what = "memory" if memory > self._limits.memory else "processes" if many else ""
         return {
             "": "",
-            "memory": f"It took more than {self._limits.memory / 1e9:g} GB of memory.",
+            "memory": memory_passed(self._limits),
             "processes": f"It started more than {self._limits.processes} processes and threads.",
         }[what]
 
@@ -260,6 +260,11 @@ def join(init: int) -> None:
     call(libc.capset, header, nothing)
     for descriptor in (about, owner, *spaces.values()):
         os.close(descriptor)
+
+
+def memory_passed(limits: Limits) -> str:
+    """The sentence for who has taken more memory than there is."""
+    return f"It took more than {limits.memory / 1e9:g} GB of memory."
 
 
 def confine(limits: Limits) -> None:
