@@ -31,7 +31,6 @@ from grader.pictures import png_size
 __all__ = ["Execution", "Failed", "Runner"]
 
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
-_GRACE = 5  # seconds that a submission gets to stop by itself
 _LOOK = 0.1  # seconds between two looks at what it uses
 _CALLS = 4  # of a function, whose answers are kept
 _PICTURES = 12_000_000  # bytes of all that are kept of a submission
@@ -244,7 +243,7 @@ class Runner(contextlib.AbstractContextManager):
         kind, name = header["what"]
         kind = "cell" if kind == "cell" else "function"
         at = kind, _known(name, job["cells" if kind == "cell" else "questions"])[0]
-        return at, now + 2 * getattr(self.limits, kind) + _GRACE
+        return at, now + 2 * getattr(self.limits, kind) + self.limits.grace
 
     def _keep(self, header, arrays, job, run):
         printed = messages.text(header["printed"], 3_000)

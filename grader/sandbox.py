@@ -57,13 +57,15 @@ class Limits:
     `cell` and `function` are the seconds that each cell and each exercise may compute, whatever
     else the machine does; by the clock they may take twice as long, and all together `total`. What
     computes for longer is interrupted; what only waits, or cannot be interrupted, is ended with
-    its process. `memory` holds for the sum over its processes, of which there may be `processes`,
-    threads counted; `folder` for /tmp, and for each file in it; `output` for what it hands back.
+    its process, `grace` seconds later. `memory` holds for the sum over its processes, of which
+    there may be `processes`, threads counted; `folder` for /tmp, and for each file in it; `output`
+    for what it hands back.
     """
 
     cell: float = 30
     function: float = 10
     total: float = 300
+    grace: float = 5
     memory: int = 1_000_000_000
     processes: int = 64
     folder: int = 64_000_000

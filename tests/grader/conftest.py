@@ -5,7 +5,7 @@ import pytest
 from grader import runner, sandbox
 
 collect_ignore = [] if getattr(os, "geteuid", lambda: 1)() == 0 else ["test_sandbox_as_root.py"]
-SHORT = sandbox.Limits(cell=4, function=3, total=90, memory=1_000_000_000)
+SHORT = sandbox.Limits(cell=2, function=2, total=90, grace=2, memory=1_000_000_000)
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 SOURCE = exercises.source_folder("05_sparse")
 RELEASED = exercises.student_folder("05_sparse")
-LIMITS = sandbox.Limits(cell=2, function=2, total=40)
+LIMITS = sandbox.Limits(cell=2, function=2, total=40, grace=1)
 _PR_SET_CHILD_SUBREAPER = 36
 
 

@@ -331,7 +331,7 @@ def test_a_cell_that_ends_the_process_costs_nothing_but_itself(sandboxed, source
 
 def test_a_loop_is_stopped_and_the_next_cell_runs(sandboxed):
     result = run(sandboxed, "while True: pass", "'reached'")
-    assert result.cells[0]["error"] == "Stopped after 4 seconds."
+    assert result.cells[0]["error"] == "Stopped after 2 seconds."
     assert result.cells[1]["printed"] == "'reached'"
 
 
@@ -355,7 +355,7 @@ def test_a_function_that_ends_the_process_costs_no_other(sandboxed):
         ],
     )
     assert set(result.stopped) == {("function", "leave"), ("function", "hang")}
-    assert "was stopped after 3 seconds" in result.answers["loop"]["end"][0][0].problem
+    assert "was stopped after 2 seconds" in result.answers["loop"]["end"][0][0].problem
     np.testing.assert_array_equal(result.answers["double"]["end"][0][0].values[0], 2 * X)
 
 
@@ -384,7 +384,7 @@ def _parent(path):
 
 
 def test_it_ends_with_the_time_that_all_may_take(sandboxed):
-    with runner.Runner(sandbox.Limits(cell=3, function=2, total=6)) as short:
+    with runner.Runner(sandbox.Limits(cell=1, function=1, total=4, grace=1)) as short:
         started = time.monotonic()
         result = short.run([(i, FOREVER) for i in range(9)], [QUESTION], {})
         assert time.monotonic() - started < 40
