@@ -5,6 +5,7 @@ import csv
 import html.parser
 import io
 import shutil
+import struct
 import time
 import tracemalloc
 from pathlib import Path
@@ -144,6 +145,17 @@ def test_what_is_no_picture_of_reasonable_size_is_not_shown(tmp_path, bad):
     page = feedback(tmp_path, one)
     assert page.count("<img") == 1
     assert "1 more pictures are too large" in page
+
+
+def test_the_pictures_of_a_page_have_no_more_pixels_than_a_browser_can_hold(tmp_path):
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 4_000, 4_000)
+    large = base64.b64encode(head).decode()
+    cells = [cell("own", "", pictures=[large, large]) for _ in range(5)] + [
+        cell("own", "", pictures=[picture()])
+    ]
+    page = feedback(tmp_path, record("anna", cells=cells))
+    assert page.count("<img") == 4
+    assert page.count("more pictures are too large") == 4
 
 
 def untrusted(text):
