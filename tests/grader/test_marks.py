@@ -140,6 +140,12 @@ def test_no_expected_number_of_fresh_inputs_is_told(sandboxed, kit):
         assert not re.search(r"instead of|differ|times what|off by", exercise["message"]), exercise
 
 
+def test_a_file_whose_name_is_no_text_has_a_digest():
+    kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
+    names = ["\udcfcbung.py", "übung.py", "\udcfdbung.py"]
+    assert len({kit.digest(b"", {name: b""}) for name in names}) == 3
+
+
 def test_inputs_that_nobody_knows_are_drawn_until_every_mistake_shows(monkeypatch):
     class Blind(exercises.Exercise):
         """Half of the seeds give inputs on which a mistake is not seen."""
