@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from grader import exercises, marks, notebooks
+from grader import exercises, marks, notebooks, runner
 from tools import assignments
-from tools.rewriting import PROGRAMS, RULES, jupyter, locked_deleted, rewrite
+from tools.rewriting import PROGRAMS, RULES, jupyter, locked_deleted, reordered, rewrite
 from tools.sheets import Sheet
 
 FOLDER = exercises.source_folder("05_sparse")
@@ -138,6 +138,22 @@ def test_no_expected_number_of_fresh_inputs_is_told(sandboxed, kit):
     assert set(points.values()) == {0}
     for exercise in record["exercises"]:
         assert not re.search(r"instead of|differ|times what|off by", exercise["message"]), exercise
+
+
+@pytest.mark.parametrize(("took", "left"), [(250, 50), (299, 10), (300, 10)])
+def test_a_second_run_has_the_time_that_the_first_one_left(took, left):
+    totals = []
+
+    class Timed:
+        def run(self, cells, questions, files, checks, total=None):
+            totals.append(total)
+            return runner.Execution(seconds=took)
+
+    kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
+    sheet = solved()
+    reordered(sheet, FIRST, THIRD)
+    marks.record(kit, "anna", jupyter(sheet), Timed())
+    assert totals == [None, left]
 
 
 def test_a_file_whose_name_is_no_text_has_a_digest():

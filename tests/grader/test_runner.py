@@ -458,6 +458,13 @@ def test_it_ends_with_the_time_that_all_may_take(sandboxed):
     assert not result.answers
 
 
+def test_a_run_may_be_given_less_time_than_the_limit(sandboxed):
+    started = time.monotonic()
+    result = sandboxed.run([(i, FOREVER) for i in range(9)], [QUESTION], {}, total=2)
+    assert time.monotonic() - started < 20
+    assert "as a whole" in result.stopped["function", "double"]
+
+
 def test_without_a_sandbox_only_if_asked(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(sandbox.Unavailable, match="bubblewrap"):
