@@ -2,7 +2,9 @@
 
 import ast
 import contextlib
+import fcntl
 import os
+import resource
 import socket
 import struct
 import textwrap
@@ -324,9 +326,15 @@ def test_an_exit_as_of_one_who_was_kept_out_is_another_inside(sandboxed):
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 3, 2)
 
 
-def followed(unsafe, frames, end=60):
-    """What is made of frames that come through a pipe, within `end` seconds."""
+def followed(unsafe, frames, end=60, least=0):
+    """What is made of frames that come through a pipe, within `end` seconds.
+
+    The pipe's descriptor is `least` or above.
+    """
     reading, writing = os.pipe()
+    if least:
+        low, reading = reading, fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, least)
+        os.close(low)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         for header, arrays in frames:
             messages.send(writing, header, arrays)
@@ -346,6 +354,13 @@ def test_no_more_than_thirty_pictures_of_a_submission_are_kept():
     did, _ = followed(runner.Runner(unsafe=True), [*frames, cell(2, [PNG])])
     assert [len(did.cells[place]["pictures"]) for place in range(3)] == [2, 28, 0]
     assert did.pictures == (30, 30 * len(PNG))
+
+
+def test_messages_come_with_more_than_a_thousand_files_open():
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1_500:
+        pytest.skip("no more files may be open here")
+    did, (at, why) = followed(runner.Runner(unsafe=True), [cell(0)], least=1_500)
+    assert (list(did.cells), at, why) == ([0], None, "ended")
 
 
 def test_nor_more_than_some_bytes(monkeypatch):
