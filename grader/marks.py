@@ -22,13 +22,13 @@ import numpy as np
 
 from coursekit.checks import diagnosis
 from coursekit.checks.keys import Key, save_keys
-from grader import exercises, notebooks, parsing, sandbox
+from grader import exercises, notebooks, parsing, results, sandbox
 from grader.runner import Runner
 
 __all__ = ["Kit", "failed_record", "load_kit", "record"]
 
 VERSION = 2  # of the record and of what it means; others are graded again
-_SHOWN = 20_000  # characters of a cell's source in a record
+_SHOWN = 20_000  # characters of a cell's source, or of the written answer, in a record
 _SHOWN_ALL = 1_000_000
 _AGAIN = 10  # seconds that a second run gets at least
 
@@ -157,7 +157,7 @@ def record(
         "notes": [*notes, *_left_out(cells, did)],
         "seconds": round(seconds, 2),
         "exercises": marked,
-        "written": {"answer": rebuilt.written, "of": kit.written},
+        "written": {"answer": results.shortened(rebuilt.written, _SHOWN), "of": kit.written},
         "cells": _shown(cells, did),
     }
 
@@ -267,9 +267,7 @@ def _shown(cells, did):
     shown, left = [], _SHOWN_ALL
     for place, cell in enumerate(cells):
         most = min(_SHOWN, left)
-        source = cell.source
-        if len(source) > most:
-            source = f"{source[:most]}\n... ({len(cell.source) - most:,} more characters)"
+        source = results.shortened(cell.source, most)
         left -= min(len(cell.source), most)
         done = did.cells.get(place, {"printed": "", "error": "", "pictures": []})
         error = did.stopped.get(("cell", place), done["error"])

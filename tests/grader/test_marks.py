@@ -140,20 +140,35 @@ def test_no_expected_number_of_fresh_inputs_is_told(sandboxed, kit):
         assert not re.search(r"instead of|differ|times what|off by", exercise["message"]), exercise
 
 
+class Idle:
+    """A runner in which nothing runs; `totals` are the times that it was given."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds, self.totals = seconds, []
+
+    def run(self, cells, questions, files, checks, total=None):
+        self.totals.append(total)
+        return runner.Execution(seconds=self.seconds)
+
+
 @pytest.mark.parametrize(("took", "left"), [(250, 50), (299, 10), (300, 10)])
 def test_a_second_run_has_the_time_that_the_first_one_left(took, left):
-    totals = []
-
-    class Timed:
-        def run(self, cells, questions, files, checks, total=None):
-            totals.append(total)
-            return runner.Execution(seconds=took)
-
     kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
     sheet = solved()
     reordered(sheet, FIRST, THIRD)
-    marks.record(kit, "anna", jupyter(sheet), Timed())
-    assert totals == [None, left]
+    idle = Idle(took)
+    marks.record(kit, "anna", jupyter(sheet), idle)
+    assert idle.totals == [None, left]
+
+
+def test_a_long_written_answer_is_cut_and_says_so():
+    kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
+    sheet = solved()
+    sheet.cell("written-answer")["source"] = "ä" * 9_000_000
+    (written, _) = marks.record(kit, "anna", jupyter(sheet), Idle())["written"].values()
+    assert written == "ä" * 20_000 + "\n... (8,980,000 more characters)"
+    sheet.cell("written-answer")["source"] = "ä" * 20_000
+    assert marks.record(kit, "anna", jupyter(sheet), Idle())["written"]["answer"] == "ä" * 20_000
 
 
 def test_a_file_whose_name_is_no_text_has_a_digest():
