@@ -303,8 +303,9 @@ def _shown(text):
 def _code(source, is_colored):
     if not is_colored:
         return source
-    # Pygments takes quadratic time for blanks before a line's end.
-    source = re.sub(r"[^\S\n]+$", "", source, flags=re.M)
+    # Pygments takes quadratic time for blanks before a line's end, and so would a search for them
+    # that begins at each blank.
+    source = re.sub(r"(?<![^\S\n])[^\S\n]+$", "", source, flags=re.M)
     return Markup(pygments.highlight(source, PythonLexer(), _FORMATTER).rstrip("\n"))
 
 
