@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import itertools
 import os
+import resource
 import signal
 import threading
 import time
@@ -32,6 +33,7 @@ from grader.tables import remove_unfinished
 
 __all__ = ["Outcome", "grade"]
 
+_FILES = 65_536  # descriptors at most; some programs look at each that there may be
 _WAITING = 32  # submissions that are held for a cluster at a time
 _LOOK = 0.2  # seconds between two looks at whether Ctrl-C was pressed
 _END = 3  # seconds after it in which the runners must have ended, and
@@ -100,6 +102,7 @@ def grade(
         raise ValueError(f"out must not lie in the inbox, got {out}.")
     if not unsafe:
         _require_hidden(inbox, out)
+    _allow_files()
     entries, asides = intake.find(inbox, kit.assignment, kit.notebook, out / "intake.json")
     if not entries and not asides:
         raise ValueError(f"inbox must hold submissions, there is nothing in {inbox}.")
@@ -137,6 +140,14 @@ def grade(
         interrupted=interrupted is not None,
         reported=reported,
     )
+
+
+def _allow_files():
+    """Let this process open as many files as it may: each submission that runs takes a dozen."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextlib.contextmanager

@@ -276,6 +276,8 @@ def _version(record, exercise):
         text = "\n".join(
             one["source"] for one in record["cells"] if one["kind"] == "answer" and one["id"] == own
         )
+    if results.is_shortened(text):  # what is not in the record may be another one
+        text += record["digest"]
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
@@ -378,6 +380,15 @@ def _grade_id(exercise):
     return WRITTEN if exercise == WRITTEN else notebooks.check_id(exercise)
 
 
+def _as_markdown(sentence):
+    """A sentence, which may quote a student, where Markdown with HTML and formulas is read.
+
+    A browser looks for formulas after it has read the HTML, but not across elements.
+    """
+    sentence = re.sub(r"[<&\[\\$]", lambda c: f"&#{ord(c[0])};", sentence)
+    return re.sub("&#(92|36);", r"<span>\g<0></span>", sentence)
+
+
 def _export_record(book, name, record, manual):
     """Write one submission's scores and comments; returns whether a mark is missing."""
     student, needs_mark = record["student"], False
@@ -392,9 +403,7 @@ def _export_record(book, name, record, manual):
         grade.needs_manual_grade = grade.auto_score is None and grade.manual_score is None
         needs_mark = needs_mark or grade.needs_manual_grade
         comment = book.find_comment(notebooks.cell_id(score.exercise), name, name, student)
-        # nbgrader's feedback takes a comment for Markdown with HTML, and this may quote a student.
-        sentence = re.sub(r"[<&\[]", lambda c: f"&#{ord(c[0])};", said.get(score.exercise, ""))
-        comment.auto_comment = sentence or None
+        comment.auto_comment = _as_markdown(said.get(score.exercise, "")) or None
         if score.comment:
             comment.manual_comment = score.comment
     return needs_mark

@@ -119,7 +119,7 @@ def modules(entry: Entry, inbox: str | Path) -> dict[str, bytes]:
     What lies in the inbox itself is other students'.
 
     Raises:
-        Unreadable: one cannot be read, or they are too many or too large.
+        Unreadable: one cannot be read or has no usable name, or they are too many or too large.
     """
     found = {}
     if entry.member:
@@ -128,11 +128,11 @@ def modules(entry: Entry, inbox: str | Path) -> dict[str, bytes]:
         for name in _members(archive):
             path = PurePosixPath(name)
             if path.parent == folder and path.suffix == ".py":
-                found[path.name] = _unzipped(archive, name)
+                found[_file_name(path.name)] = _unzipped(archive, name)
     elif entry.path.parent != Path(inbox):
         for path in sorted(entry.path.parent.glob("*.py")):
             if stat.S_ISREG(path.lstat().st_mode):
-                found[path.name] = _read(path)
+                found[_file_name(path.name)] = _read(path)
             if len(found) > MODULES:
                 break
     if len(found) > MODULES or sum(map(len, found.values())) > MODULE_BYTES:
@@ -141,6 +141,17 @@ def modules(entry: Entry, inbox: str | Path) -> dict[str, bytes]:
             "beside the notebook. Keep those that it imports."
         )
     return found
+
+
+def _file_name(name):
+    """The name, which a file in the sandbox will have."""
+    try:
+        if len(name.encode()) <= 255:
+            return name
+        why = "is longer than a file's may be"
+    except UnicodeEncodeError:
+        why = "is not UTF-8"
+    raise Unreadable(f"The name of a Python file, {_shown(name)[:50]}, {why}. Rename it.")
 
 
 def _ignored(name):
@@ -207,9 +218,9 @@ def _best(path, assignment, released, known):
         with contextlib.suppress(Unreadable):
             content = read(Entry("", file, member))
         left, values = left - len(content), values - weight(content)
+        if min(left, values) < 0:  # before the next archive is unpacked
+            raise Unreadable(too_large("What the notebooks hold"))
         digest.update(f"{parts} {len(content)} ".encode("utf-8", "surrogateescape") + content)
-    if min(left, values) < 0:
-        raise Unreadable(too_large("What the notebooks hold"))
     found = known.get(digest := digest.hexdigest())
     if not isinstance(found, str) and not (type(found) is int and 0 <= found < len(candidates)):
         try:

@@ -22,14 +22,15 @@ import numpy as np
 
 from coursekit.checks import diagnosis
 from coursekit.checks.keys import Key, save_keys
-from grader import exercises, notebooks, parsing, sandbox
+from grader import exercises, notebooks, parsing, results, sandbox
 from grader.runner import Runner
 
 __all__ = ["Kit", "failed_record", "load_kit", "record"]
 
 VERSION = 2  # of the record and of what it means; others are graded again
-_SHOWN = 20_000  # characters of a cell's source in a record
+_SHOWN = 20_000  # characters of a cell's source, or of the written answer, in a record
 _SHOWN_ALL = 1_000_000
+_AGAIN = 10  # seconds that a second run gets at least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +142,8 @@ def record(
     cells, seconds, notes = rebuilt.cells, did.seconds, list(rebuilt.notes)
     if rebuilt.submitted and not all(exercise["status"] == "right" for exercise in marked):
         # Whoever saw every check say ✓ did so in this order.
-        again, others = _run(kit, rebuilt.submitted, files, runner)
+        left = max(_AGAIN, kit.limits.total - did.seconds)
+        again, others = _run(kit, rebuilt.submitted, files, runner, left)
         seconds += again.seconds
         better = [max(pair, key=_rank) for pair in zip(marked, others, strict=True)]
         if better != marked:
@@ -155,12 +157,12 @@ def record(
         "notes": [*notes, *_left_out(cells, did)],
         "seconds": round(seconds, 2),
         "exercises": marked,
-        "written": {"answer": rebuilt.written, "of": kit.written},
+        "written": {"answer": results.shortened(rebuilt.written, _SHOWN), "of": kit.written},
         "cells": _shown(cells, did),
     }
 
 
-def _run(kit, cells, files, runner):
+def _run(kit, cells, files, runner, total=None):
     """Run cells in the sandbox: what they did, and each exercise's part of the record."""
     did = runner.run(
         [
@@ -171,6 +173,7 @@ def _run(kit, cells, files, runner):
         [(key.name, key.arguments, key.cases, key.differentiable) for key in kit.keys],
         {**files, "checks.npz": kit.checks},
         {place: cell.exercise for place, cell in enumerate(cells) if cell.kind == "check"},
+        total,
     )
     return did, [_marked(key, cells, did) for key in kit.keys]
 
@@ -265,9 +268,7 @@ def _shown(cells, did):
     shown, left = [], _SHOWN_ALL
     for place, cell in enumerate(cells):
         most = min(_SHOWN, left)
-        source = cell.source
-        if len(source) > most:
-            source = f"{source[:most]}\n... ({len(cell.source) - most:,} more characters)"
+        source = results.shortened(cell.source, most)
         left -= min(len(cell.source), most)
         done = did.cells.get(place, {"printed": "", "error": "", "pictures": []})
         error = did.stopped.get(("cell", place), done["error"])

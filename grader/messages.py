@@ -25,6 +25,8 @@ _MOST_IN_ALL = 5_000_000  # values in all headers: as many as commas, which cell
 _LARGEST_ANSWER = 16_000_000
 _MOST_OUTPUTS, _MOST_ARRAYS = 100, 10_000  # of one answer, in one frame
 _TEXT = 2_000  # characters
+# What reading something else than was expected raises.
+_FORGED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
 class Malformed(ValueError):
@@ -93,7 +95,7 @@ def _parsed(header, body):
             body = body[size:]
         if body or not isinstance(header["kind"], str):
             raise ValueError("left over")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _FORGED as error:
         raise Malformed("this is no frame") from error
     return header, arrays
 
@@ -122,8 +124,10 @@ def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
     try:
         for about in told:
             count, has_gradient = about["values"], about["gradient"] is True
+            if type(count) is not int or not 0 <= count <= _MOST_OUTPUTS:
+                raise ValueError("count")
             values = tuple(itertools.islice(left, count + has_gradient))
-            if not 0 <= count <= _MOST_OUTPUTS or len(values) != count + has_gradient:
+            if len(values) != count + has_gradient:
                 raise ValueError("arrays")
             changed = about["changed"]
             if not isinstance(changed, (list, tuple)) or len(changed) > _MOST_OUTPUTS:
@@ -135,7 +139,7 @@ def unpacked(told: list[dict], arrays: Iterable[np.ndarray]) -> list[Answer]:
             values = values[:count]
             said = (problem, tuple(changed), gradient, gradient_problem)
             answers.append(Answer(values, *said, cut=about.get("cut") is True))
-    except (TypeError, KeyError, ValueError) as error:
+    except _FORGED as error:
         raise Malformed("this is no frame") from error
     return answers
 

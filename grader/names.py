@@ -11,7 +11,7 @@ _FILLERS = "\u115f\u1160"  # letters that are drawn as nothing; others decompose
 _LIKE_LATIN = str.maketrans(
     "авекмнорстухіјѕһԁԛԝӏαβεζηικνορτυχγ", "abekmhopctyxijshdqwlabezhikvoptuxy"
 )
-_AGAIN = re.compile(r"([\s_.-]*\(\d+\)|[\s_.-]+(late|copy|final|new|again|resubmi\w*|v\d+))+$")
+_AGAIN = re.compile(r"([\s_.-]*\(\d+\)|[\s_.-]+(late|copy|final|new|again|resubmi[^\W_]*|v\d+))+$")
 _NUMBER = re.compile(r"[\s_.-]+\d{1,2}$")
 
 

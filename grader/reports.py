@@ -32,7 +32,7 @@ _SHOWN = 20_000  # characters of one cell; beyond that a page would be slow to m
 _COLORED = 100_000  # characters on one page; Pygments may take a millisecond for ten
 _PICTURE = 2_000_000  # bytes, and
 _PIXELS = 20_000_000  # so that no small file fills a browser's memory
-_PICTURES = 20_000_000  # bytes on one page
+_PICTURES, _PIXELS_ALL = 20_000_000, 60_000_000  # bytes and pixels on one page
 _MISTAKES = 5  # of one exercise
 _FORMATTER = HtmlFormatter(style="xcode", nowrap=True)
 _STATUSES = ("right", "known", "other", "blank", "stopped")
@@ -265,16 +265,18 @@ def _short(record, given):
 
 def _cells(cells):
     """What the page shows of the cells: the student's, and what locked ones drew or printed."""
-    shown, left, colored = [], _PICTURES, 0
+    shown, left, pixels, colored = [], _PICTURES, _PIXELS_ALL, 0
     names = {"own": "Your own code", "text": "Your text"}
     for cell in cells:
         is_own = cell["kind"] in ("answer", "own", "text")
         pictures, hidden = [], 0
         for picture in cell["pictures"]:
-            is_shown = len(picture) <= left and _is_picture(picture)
-            left -= len(picture) if is_shown else 0
-            pictures += [picture] if is_shown else []
-            hidden += not is_shown
+            size = _pixels(picture)
+            if 0 < size <= min(_PIXELS, pixels) and len(picture) <= left:
+                pictures.append(picture)
+                left, pixels = left - len(picture), pixels - size
+            else:
+                hidden += 1
         if not (is_own or cell["printed"].strip() or cell["error"] or cell["pictures"]):
             continue
         source = _shown(cell["source"]) if is_own else ""
@@ -301,20 +303,21 @@ def _shown(text):
 def _code(source, is_colored):
     if not is_colored:
         return source
-    # Pygments takes quadratic time for blanks before a line's end.
-    source = re.sub(r"[^\S\n]+$", "", source, flags=re.M)
+    # Pygments takes quadratic time for blanks before a line's end, and so would a search for them
+    # that begins at each blank.
+    source = re.sub(r"(?<![^\S\n])[^\S\n]+$", "", source, flags=re.M)
     return Markup(pygments.highlight(source, PythonLexer(), _FORMATTER).rstrip("\n"))
 
 
-def _is_picture(text):
-    """Whether it is a PNG in base64, of a size that a browser can hold."""
+def _pixels(text):
+    """How many pixels a PNG in base64 has; 0 if it is none, or has too many bytes."""
     if len(text) > _PICTURE * 4 / 3:
-        return False
+        return 0
     try:
-        size = png_size(base64.b64decode(text, validate=True))
+        width, height = png_size(base64.b64decode(text, validate=True)) or (0, 0)
     except ValueError:
-        return False
-    return size is not None and size[0] * size[1] <= _PIXELS
+        return 0
+    return width * height
 
 
 # Of a class

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from grader import tables
 
-__all__ = ["keep_seed", "kept_seed", "read", "students", "write"]
+__all__ = ["is_shortened", "keep_seed", "kept_seed", "read", "shortened", "students", "write"]
 
 _KEYS = {"student", "assignment", "digest", "status", "reason", "notes", "seconds"}
 _KEYS |= {"exercises", "written", "cells"}
+_MORE = " more characters)"
 
 
 def read(out: str | Path, students: Iterable[str]) -> Iterator[dict]:
@@ -34,6 +35,18 @@ def students(out: str | Path) -> list[str]:
 def write(out: str | Path, record: dict) -> None:
     """Write a student's record in place of an earlier one."""
     tables.replace(_path(out, record["student"]), json.dumps(record, indent=1).encode())
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of a submission as a record holds it: its beginning, and how much more there is."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n... ({len(text) - most:,}{_MORE}"
+
+
+def is_shortened(text: str) -> bool:
+    """Whether it is not the whole text."""
+    return text.endswith(_MORE)
 
 
 def kept_seed(out: str | Path) -> int | None:

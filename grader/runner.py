@@ -6,7 +6,6 @@ is run again: it costs nothing but itself.
 
 import contextlib
 import dataclasses
-import itertools
 import os
 import pickle
 import select
@@ -33,7 +32,7 @@ __all__ = ["Execution", "Failed", "Runner"]
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
 _LOOK = 0.1  # seconds between two looks at what it uses
 _CALLS = 4  # of a function, whose answers are kept
-_PICTURES = 12_000_000  # bytes of all that are kept of a submission
+_PICTURES, _BYTES = 30, 12_000_000  # how many are kept of a submission, and bytes of all
 _RUN = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from grader import zygote; zygote.main(int(sys.argv[2]))"
@@ -51,12 +50,14 @@ class Execution:
             called, the last four at most, or "end", to a pair: its answers, and what it printed.
         stopped: from ("cell", place) or ("function", name) to why it was left out.
         seconds: wall time.
+        pictures: the number of pictures in `cells`, and their bytes.
     """
 
     cells: dict = dataclasses.field(default_factory=dict)
     answers: dict = dataclasses.field(default_factory=dict)
     stopped: dict = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
+    pictures: tuple = (0, 0)
 
 
 class Failed(RuntimeError):
@@ -111,6 +112,7 @@ class Runner(contextlib.AbstractContextManager):
         questions: Sequence[tuple],
         files: dict[str, bytes],
         checks: Mapping = MappingProxyType({}),
+        total: float | None = None,
     ) -> Execution:
         """Run cells in order, and call each function where its check stands and at the end.
 
@@ -120,12 +122,14 @@ class Runner(contextlib.AbstractContextManager):
             questions: for each exercise its name, arguments, cases and the argument to
                 differentiate by, as for `calls.collect`.
             files: dict from names to bytes, put into the working folder.
+            total: seconds, where an earlier run has used up some of the limit.
 
         Raises:
             Failed: no process could be started for it.
         """
         self._start()  # its time is not the submission's
         run, started = Execution(), time.monotonic()
+        total = self.limits.total if total is None else total
         while True:
             left = [asked for asked in questions if ("function", asked[0]) not in run.stopped]
             job = {
@@ -136,14 +140,14 @@ class Runner(contextlib.AbstractContextManager):
                 "questions": left,
                 "answered": {(name, when) for name in run.answers for when in run.answers[name]},
             }
-            at, why = self._attempt(job, run, started + self.limits.total)
+            at, why = self._attempt(job, run, started + total)
             run.seconds = time.monotonic() - started
             if not why:
                 return run
             if why == sandbox.memory_passed(self.limits):
                 at = self._hoarder(job, run, at)
             run.stopped[at] = why
-            if run.seconds >= self.limits.total:
+            if run.seconds >= total:
                 why = f"The notebook as a whole took more than {self.limits.total:g} seconds."
                 for name, *_ in left:
                     if "end" not in run.answers.get(name, ()):
@@ -205,7 +209,7 @@ class Runner(contextlib.AbstractContextManager):
                         os.kill(child, signal.SIGKILL)
                     shutil.rmtree(job["folder"], ignore_errors=True)
                 status = self._connection.recv()
-        if at is None and why == "ended" and status == sandbox.KEPT_OUT:
+        if space and at is None and why == "ended" and status == sandbox.KEPT_OUT:
             raise sandbox.Unavailable(f"The sandbox cannot be entered. {sandbox.PERMIT}")
         if why == "ended":
             why = f"It ended its own process ({_status(status)})."
@@ -215,8 +219,10 @@ class Runner(contextlib.AbstractContextManager):
         """Read frames until the work is done, the process has ended or a limit is passed."""
         frames = messages.Frames(self.limits.output)
         at, deadline = None, time.monotonic() + _START
+        looking = select.poll()  # `select` knows no descriptor above 1,023
+        looking.register(pipe, select.POLLIN)
         while True:
-            ready = select.select([pipe], [], [], _LOOK)[0]
+            ready = looking.poll(1_000 * _LOOK)
             if self._closed:
                 raise Failed("The runner is closed.")
             now = time.monotonic()
@@ -228,11 +234,14 @@ class Runner(contextlib.AbstractContextManager):
                     for header, arrays in frames.feed(data):
                         if header["kind"] == "done":
                             return None, ""
+                        now = time.monotonic()
+                        if self._closed or now > end:  # a flood, perhaps
+                            break
                         if header["kind"] == "start":
                             at, deadline = self._begun(header, job, now)
                         else:
                             self._keep(header, arrays, job, run)
-                except (messages.Malformed, KeyError, TypeError, ValueError):
+                except (messages.Malformed, LookupError, OverflowError, TypeError, ValueError):
                     return at, "It wrote into the grader's pipe, or more than may be handed back."
             why = self._excess(space, now, deadline, end)
             if why:
@@ -268,12 +277,16 @@ class Runner(contextlib.AbstractContextManager):
 
     def _kept(self, pictures, run, place):
         """Those of a cell that a page can show, as far as all of a submission's may take."""
-        others = [cell["pictures"] for at, cell in run.cells.items() if at != place]
-        left, kept = _PICTURES - sum(map(len, itertools.chain(*others))), []
+        before = run.cells.get(place, {"pictures": []})["pictures"]  # of an earlier attempt
+        count, size = run.pictures[0] - len(before), run.pictures[1] - sum(map(len, before))
+        kept = []
         for data in pictures:
-            if len(data) <= left and _fits(data):
+            if count == _PICTURES:
+                break
+            if size + len(data) <= _BYTES and _fits(data):
                 kept.append(data)
-                left -= len(data)
+                count, size = count + 1, size + len(data)
+        run.pictures = count, size
         return kept
 
     def _excess(self, space, now, deadline, end):

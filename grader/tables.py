@@ -12,8 +12,9 @@ __all__ = ["cell", "plain", "remove_unfinished", "replace", "unquoted", "write"]
 
 # A cell begins with a text and, if a spreadsheet is told another delimiter than the comma, after
 # any of those in it. Blanks and quotes may be dropped; East Asian signs count like the others.
-_FORMULA = r"(?<![^;\t\n]){}(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])"
-_GUARDED, _UNGUARDED = (re.compile(_FORMULA.format(quote)) for quote in ("'", ""))
+# What may stand before a formula is read once (`*+`), or a megabyte of blanks would take hours.
+_BEGINNING = re.compile(r"(?<![^;\t\n])([\s\"']*+)([=+\-@\uff1d\uff0b\uff0d\uff20]?)")
+_UNGUARDED, _GUARDED = (re.compile(rf"(?:^|(?<=[\t\n])){quote}") for quote in ("", "'"))
 _UNSEEN = re.compile("[\0-\b\v-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -57,12 +58,16 @@ def cell(value: str | float | None) -> str:
         return ""
     if isinstance(value, (int, float)):
         return f"{value:g}"
-    return _UNGUARDED.sub("'", plain(value))
+    return _before_formulas(_UNGUARDED, "'", plain(value))
 
 
 def unquoted(text: str) -> str:
     """The text that `cell` was made of."""
-    return _GUARDED.sub("", text.strip())
+    return _before_formulas(_GUARDED, "", text.strip())
+
+
+def _before_formulas(old, new, text):
+    return _BEGINNING.sub(lambda at: (old.sub(new, at[1]) if at[2] else at[1]) + at[2], text)
 
 
 def plain(text: str) -> str:

@@ -111,7 +111,8 @@ def _enter(job, pipe):
             os.write(score, b"0")
             os.close(pipe)
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            return status if status >= 0 else 128 - status
+            status = status if status >= 0 else 128 - status
+            return 1 if status == sandbox.KEPT_OUT else status  # it had come in
     os.setsid()
     nothing = os.open("/dev/null", os.O_RDWR)
     pipe = os.dup2(pipe, 100)

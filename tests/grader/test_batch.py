@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -125,6 +126,18 @@ def test_what_lies_beside_a_submission_costs_nobody_their_grade(kit, inbox, tmp_
     rows = points(tmp_path / "out")
     assert rows["student1"] == ["1", "1", "1", "2", "1"]
     assert rows["notes"] == [""] * 5
+
+
+def test_it_may_open_as_many_files_as_the_machine_lets_it(kit, inbox, tmp_path, marked):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+        batch.grade(kit, inbox, tmp_path / "out")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert hard == before[1]
+        assert soft == (65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_nothing_is_written_into_the_inbox(kit, inbox, tmp_path, marked):

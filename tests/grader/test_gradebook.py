@@ -1,14 +1,16 @@
 """Marks by hand and the export, with nbgrader's own gradebook on a database of its own."""
 
 import csv
+import html
 import io
+import re
 
 import pytest
 
-from grader import gradebook, reports
+from grader import gradebook, reports, results
 from grader.gradebook import Mark, MarksError
 from grader.intake import Aside
-from tests.grader.records import ASSIGNMENT, exercise, failed, kit, partly, record, save
+from tests.grader.records import ASSIGNMENT, cell, exercise, failed, kit, partly, record, save
 
 FREE = ("free_bits", None, "stopped", "It took too long.")
 
@@ -181,6 +183,43 @@ def test_long_answers_and_control_characters_fit_into_a_spreadsheet(tmp_path):
     assert shown.startswith("�red �turned�\nxxx")
     assert len(shown) < 32_767
     assert gradebook.load_manual(tmp_path / "manual.csv")
+
+
+def test_a_reason_that_quotes_a_student_is_no_formula(tmp_path):
+    for why in ("=1+1", "x;=1+1"):
+        gradebook.write_manual(tmp_path, kit(), [partly("anna", why)])
+        (shown, _) = (row["answer"] for row in rows(tmp_path / "manual.csv"))
+        assert shown == why.replace("=", "'=")
+
+
+def test_an_answer_that_differs_only_where_the_record_ends_is_another_one(tmp_path):
+    long = results.shortened("x" * 30_000, 20_000)
+    assert long.endswith("x\n... (10,000 more characters)")
+    one = record("anna", written=long, digest="1" * 64)
+    manual = gradebook.write_manual(tmp_path, kit(), [one])
+    fill(tmp_path / "manual.csv", anna__written="3")
+    manual = gradebook.load_manual(tmp_path / "manual.csv")
+    assert not scored(one, manual)["written"].is_stale
+    assert scored(one | {"digest": "2" * 64}, manual)["written"].is_stale
+    own = [cell("answer", long, id="free-bits")]
+    one = partly("bea") | {"cells": own}
+    assert gradebook._version(one, "free_bits") != gradebook._version(
+        one | {"digest": "2" * 64}, "free_bits"
+    )
+
+
+def test_a_quoted_sentence_is_no_markup_and_no_formula_in_nbgraders_pages():
+    from nbconvert.filters import markdown2html
+
+    quoted = r"raised ValueError: <b>[x](y) $\href{javascript:x}{y}$ \(a\) \\[b\\] $$c$$ & &amp;"
+    page = markdown2html(gradebook._as_markdown(quoted))
+    assert "<b>" not in page
+    assert "href=" not in page
+    read = html.unescape(re.sub("</?(p|span)>", "", page)).strip()
+    assert read == quoted
+    # A browser puts no text together across elements.
+    for text in map(html.unescape, re.split("<[^>]*>", page)):
+        assert text in ("$", "\\") or not {"$", "\\"} & set(text)
 
 
 # Marks of another file

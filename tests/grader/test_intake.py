@@ -273,6 +273,29 @@ def test_too_many_or_too_large_modules_are_refused(inbox, count, size):
             intake.modules(entry, inbox.folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("m" * 253 + ".py", "longer than a file's"), ("ü" * 127 + ".py", "longer than a file's")],
+)
+def test_a_module_with_a_name_that_no_file_can_have_is_refused(inbox, name, why):
+    inbox("anna.zip", archive({"n.ipynb": raw(filled()), name[1:]: b"", "x.txt" * 60: b""}))
+    inbox("bea.zip", archive({"w/n.ipynb": raw(filled()), f"w/{name}": b""}))
+    anna, bea = find(inbox)[0]
+    assert list(intake.modules(anna, inbox.folder)) == [name[1:]]
+    with pytest.raises(Unreadable, match=rf"Python file, {name[0]}{{50}}, is {why}.*Rename it"):
+        intake.modules(bea, inbox.folder)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="other systems have no such names")
+def test_a_module_with_a_name_that_is_no_text_is_refused(inbox):
+    inbox("anna/n.ipynb")
+    with open(os.fsencode(inbox.folder) + b"/anna/\xfcbung.py", "wb"):
+        pass
+    (entry,), _ = find(inbox)
+    with pytest.raises(Unreadable, match=r"Python file, �bung\.py, is not UTF-8"):
+        intake.modules(entry, inbox.folder)
+
+
 def test_what_is_no_text_costs_no_time(inbox):
     """A letter of an old editor here and there is read; a picture that was renamed is not."""
     inbox("anna.zip", archive({"n.ipynb": b"\xff" * 30_000_000}))
@@ -429,6 +452,16 @@ def test_folders_too_deep_to_open_stop_nobody_else(inbox):
     os.close(here)
     entries, _ = find(inbox)
     assert "bea" in [entry.student for entry in entries]
+
+
+def test_of_many_archives_no_more_is_unpacked_than_can_be_read(inbox, monkeypatch):
+    for i in range(20):
+        inbox(f"anna/{i}.zip", archive({"n.ipynb": raw(filled()) + b" " * 1_000_000}))
+    monkeypatch.setattr(intake, "BYTES", 2_500_000)
+    unpacked, read = [], intake.read
+    monkeypatch.setattr(intake, "read", lambda entry: unpacked.append(entry) or read(entry))
+    assert "notebooks hold is larger" in find(inbox)[1][0].reason
+    assert len(unpacked) == 3
 
 
 def test_the_notebooks_of_one_student_are_limited_together(inbox, monkeypatch):

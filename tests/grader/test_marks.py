@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from grader import exercises, marks, notebooks
+from grader import exercises, marks, notebooks, runner
 from tools import assignments
-from tools.rewriting import PROGRAMS, RULES, jupyter, locked_deleted, rewrite
+from tools.rewriting import PROGRAMS, RULES, jupyter, locked_deleted, reordered, rewrite
 from tools.sheets import Sheet
 
 FOLDER = exercises.source_folder("05_sparse")
@@ -138,6 +138,43 @@ def test_no_expected_number_of_fresh_inputs_is_told(sandboxed, kit):
     assert set(points.values()) == {0}
     for exercise in record["exercises"]:
         assert not re.search(r"instead of|differ|times what|off by", exercise["message"]), exercise
+
+
+class Idle:
+    """A runner in which nothing runs; `totals` are the times that it was given."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds, self.totals = seconds, []
+
+    def run(self, cells, questions, files, checks, total=None):
+        self.totals.append(total)
+        return runner.Execution(seconds=self.seconds)
+
+
+@pytest.mark.parametrize(("took", "left"), [(250, 50), (299, 10), (300, 10)])
+def test_a_second_run_has_the_time_that_the_first_one_left(took, left):
+    kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
+    sheet = solved()
+    reordered(sheet, FIRST, THIRD)
+    idle = Idle(took)
+    marks.record(kit, "anna", jupyter(sheet), idle)
+    assert idle.totals == [None, left]
+
+
+def test_a_long_written_answer_is_cut_and_says_so():
+    kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
+    sheet = solved()
+    sheet.cell("written-answer")["source"] = "ä" * 9_000_000
+    (written, _) = marks.record(kit, "anna", jupyter(sheet), Idle())["written"].values()
+    assert written == "ä" * 20_000 + "\n... (8,980,000 more characters)"
+    sheet.cell("written-answer")["source"] = "ä" * 20_000
+    assert marks.record(kit, "anna", jupyter(sheet), Idle())["written"]["answer"] == "ä" * 20_000
+
+
+def test_a_file_whose_name_is_no_text_has_a_digest():
+    kit = marks.load_kit(FOLDER, exercises.student_folder(FOLDER.name), seed=7)
+    names = ["\udcfcbung.py", "übung.py", "\udcfdbung.py"]
+    assert len({kit.digest(b"", {name: b""}) for name in names}) == 3
 
 
 def test_inputs_that_nobody_knows_are_drawn_until_every_mistake_shows(monkeypatch):

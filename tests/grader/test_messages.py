@@ -73,7 +73,8 @@ def test_more_than_may_be_handed_back_is_refused():
 @pytest.mark.parametrize(
     "change",
     [
-        {"values": 2}, {"values": -1}, {"values": 10**400}, {"values": 1.0}, {"gradient": True},
+        {"values": 2}, {"values": -1}, {"values": 10**400}, {"values": 1.0}, {"values": True},
+        {"values": float("inf")}, {"values": None}, {"gradient": True},
         {"problem": None}, {"problem": [["deep"]]}, {"changed": 5}, {"changed": [1]},
         {"changed": "x"}, {"changed": ["x"] * 101}, {"changed": {"x": 1}},
     ],
@@ -83,6 +84,15 @@ def test_answers_that_nobody_packed_are_refused(change):
     assert messages.unpacked(told, arrays)
     with pytest.raises(messages.Malformed):
         messages.unpacked([told[0] | change], arrays)
+
+
+def test_a_negative_count_beside_a_gradient_is_refused():
+    """As many arrays as are there: none, for -1 and the gradient."""
+    told, arrays = messages.packed([Answer((np.ones(3),))])
+    forged = told[0] | {"values": -1, "gradient": True}
+    for given in (arrays, []):
+        with pytest.raises(messages.Malformed):
+            messages.unpacked([forged], given)
 
 
 def test_many_arrays_take_the_grader_no_time():

@@ -5,6 +5,7 @@ import csv
 import html.parser
 import io
 import shutil
+import struct
 import time
 import tracemalloc
 from pathlib import Path
@@ -144,6 +145,17 @@ def test_what_is_no_picture_of_reasonable_size_is_not_shown(tmp_path, bad):
     page = feedback(tmp_path, one)
     assert page.count("<img") == 1
     assert "1 more pictures are too large" in page
+
+
+def test_the_pictures_of_a_page_have_no_more_pixels_than_a_browser_can_hold(tmp_path):
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 4_000, 4_000)
+    large = base64.b64encode(head).decode()
+    cells = [cell("own", "", pictures=[large, large]) for _ in range(5)] + [
+        cell("own", "", pictures=[picture()])
+    ]
+    page = feedback(tmp_path, record("anna", cells=cells))
+    assert page.count("<img") == 4
+    assert page.count("more pictures are too large") == 4
 
 
 def untrusted(text):
@@ -354,8 +366,9 @@ def test_templates_stand_beside_the_module_and_load_nothing():
 )
 def test_a_page_takes_no_longer_for_blanks_without_end(tmp_path, filler):
     """Twenty thousand characters of tabs and line ends took Pygments ten seconds a cell."""
-    source = (filler * 20_000)[:19_000] + "\nx = 1"
-    started = time.process_time()
-    text = feedback(tmp_path, record(cells=[cell("own", source)] * 3))
-    assert time.process_time() - started < 4
-    assert "x" in Page(text).said
+    source = (filler * 20_000)[:19_000]
+    for end in ("\nx = 1", "x = 1"):
+        started = time.process_time()
+        text = feedback(tmp_path, record(cells=[cell("own", source + end)] * 3))
+        assert time.process_time() - started < 4
+        assert "x" in Page(text).said

@@ -2,8 +2,11 @@
 
 import ast
 import contextlib
+import fcntl
 import os
+import resource
 import socket
+import struct
 import textwrap
 import threading
 import time
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 
 import coursekit
-from grader import ROOT, runner, sandbox
+from grader import ROOT, messages, runner, sandbox
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 DOUBLE = "def double(x):\n    return 2 * x"
@@ -329,6 +332,123 @@ def test_a_cell_that_ends_the_process_costs_nothing_but_itself(sandboxed, source
     assert set(result.stopped) <= {("cell", 1)}
 
 
+# Says that all is done, in the grader's own words, and leaves as one who was kept out.
+FORGED = """
+import json, os, struct
+said = json.dumps({'kind': 'done', 'arrays': []}).encode()
+os.write(3, struct.pack('<II', len(said), 0) + said)
+os._exit(77)
+"""
+
+
+@pytest.mark.parametrize("unsafe", [False, True])
+def test_a_forged_end_is_no_sandbox_that_cannot_be_entered(sandboxed, monkeypatch, unsafe):
+    follow = runner.Runner._follow
+
+    def late(*arguments):
+        ended = follow(*arguments)
+        time.sleep(0.5)  # the process leaves before it is killed
+        return ended
+
+    monkeypatch.setattr(runner.Runner, "_follow", late)
+    with contextlib.ExitStack() as stack:
+        one = stack.enter_context(runner.Runner(unsafe=True)) if unsafe else sandboxed
+        assert not run(one, FORGED).cells
+
+
+def test_an_exit_as_of_one_who_was_kept_out_is_another_inside(sandboxed):
+    result = run(sandboxed, "import os; os._exit(77)", "'reached'")
+    assert "exit code 1)" in result.stopped["cell", 0]
+    assert result.cells[1]["printed"] == "'reached'"
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 3, 2)
+
+
+def followed(unsafe, frames, end=60, least=0):
+    """What is made of frames that come through a pipe, within `end` seconds.
+
+    The pipe's descriptor is `least` or above.
+    """
+    reading, writing = os.pipe()
+    if least:
+        low, reading = reading, fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, least)
+        os.close(low)
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        for header, arrays in frames:
+            messages.send(writing, header, arrays)
+        os.close(writing)
+        job = {"cells": [(place, "") for place in range(40)], "questions": [QUESTION]}
+        did = runner.Execution()
+        return did, unsafe._follow(pipe, job, did, None, time.monotonic() + end)
+
+
+def cell(place, pictures=()):
+    header = {"kind": "cell", "place": place, "printed": "", "error": "", "cut": False}
+    return header, [np.frombuffer(picture, "uint8") for picture in pictures]
+
+
+def test_no_more_than_thirty_pictures_of_a_submission_are_kept():
+    frames = [cell(0, [PNG] * 20), cell(0, [PNG, b"none", PNG]), cell(1, [PNG] * 500)]
+    did, _ = followed(runner.Runner(unsafe=True), [*frames, cell(2, [PNG])])
+    assert [len(did.cells[place]["pictures"]) for place in range(3)] == [2, 28, 0]
+    assert did.pictures == (30, 30 * len(PNG))
+
+
+def test_messages_come_with_more_than_a_thousand_files_open():
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1_500:
+        pytest.skip("no more files may be open here")
+    did, (at, why) = followed(runner.Runner(unsafe=True), [cell(0)], least=1_500)
+    assert (list(did.cells), at, why) == ([0], None, "ended")
+
+
+def test_nor_more_than_some_bytes(monkeypatch):
+    monkeypatch.setattr(runner, "_BYTES", 5 * len(PNG))
+    did, _ = followed(runner.Runner(unsafe=True), [cell(i, [PNG] * 2) for i in range(4)])
+    assert [len(did.cells[place]["pictures"]) for place in range(4)] == [2, 2, 1, 0]
+
+
+def test_what_comes_after_the_end_is_not_read(monkeypatch):
+    did, (_, why) = followed(runner.Runner(unsafe=True), [cell(i) for i in range(40)], end=-1)
+    assert not did.cells
+    assert "took too long" in why
+    closed, keep = runner.Runner(unsafe=True), runner.Runner._keep
+    handled = []
+
+    def first(*arguments):
+        closed.stop()
+        handled.append(arguments)
+        keep(*arguments)
+
+    monkeypatch.setattr(closed, "_keep", lambda *arguments: first(closed, *arguments))
+    with pytest.raises(runner.Failed, match="closed"):
+        followed(closed, [cell(i) for i in range(40)])
+    assert len(handled) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"kind": "start", "what": []},
+        {"kind": "start", "what": {}},
+        {"kind": "start", "what": ["cell", [0]]},
+        {"kind": "start"},
+        {"kind": "answers", "name": "double", "when": "end", "printed": "", "answers": 1},
+        {
+            "kind": "answers", "name": "double", "when": "end", "printed": "",
+            "answers": [
+                {"values": -1, "gradient": True, "changed": [], "problem": "",
+                 "gradient_problem": ""}
+            ] * 2,
+        },
+    ],
+)  # fmt: skip
+def test_a_message_that_no_process_sends_is_told_as_such(header):
+    did, (_, why) = followed(runner.Runner(unsafe=True), [(header, ())])
+    assert "wrote into the grader's pipe" in why
+    assert not did.answers
+
+
 def test_a_loop_is_stopped_and_the_next_cell_runs(sandboxed):
     result = run(sandboxed, "while True: pass", "'reached'")
     assert result.cells[0]["error"] == "Stopped after 2 seconds."
@@ -390,6 +510,13 @@ def test_it_ends_with_the_time_that_all_may_take(sandboxed):
         assert time.monotonic() - started < 40
     assert "as a whole" in result.stopped["function", "double"]
     assert not result.answers
+
+
+def test_a_run_may_be_given_less_time_than_the_limit(sandboxed):
+    started = time.monotonic()
+    result = sandboxed.run([(i, FOREVER) for i in range(9)], [QUESTION], {}, total=2)
+    assert time.monotonic() - started < 20
+    assert "as a whole" in result.stopped["function", "double"]
 
 
 def test_without_a_sandbox_only_if_asked(monkeypatch):

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import resource
+import time
 
 import pytest
 from hypothesis import example, given
@@ -52,6 +53,15 @@ def test_no_cell_is_a_formula_whatever_delimiter_the_table_is_read_with(tmp_path
 def test_a_text_comes_back_from_its_cell(text):
     text = tables.plain(text).strip()
     assert tables.unquoted(tables.cell(text)) == text
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "'", "\t'"])
+def test_a_megabyte_of_blanks_takes_no_time(blank):
+    blanks = blank * (1_000_000 // len(blank))
+    started = time.process_time()
+    assert tables.cell(f"x\n{blanks}x") == f"x\n{blanks}x"
+    assert tables.unquoted(f"x\n{blanks}x") == f"x\n{blanks}x"
+    assert time.process_time() - started < 5
 
 
 def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path):
