@@ -22,6 +22,13 @@ def _is_plain(sheet, name):
     return "".join(sheet.answer_cell(name)["source"]).count(f"def {name}(") == 1
 
 
+def _is_given(cell):
+    """Whether it holds the imports, or a function that answers may use."""
+    source = "".join(cell["source"])
+    is_locked = cell["metadata"].get("nbgrader", {}).get("locked") and cell["cell_type"] == "code"
+    return cell["id"] == "setup" or (is_locked and source.startswith("def "))
+
+
 def _edit(sheet, name, change):
     cell = sheet.answer_cell(name)
     cell["source"] = change("".join(cell["source"]))
@@ -96,9 +103,9 @@ def passed_otherwise(sheet: Sheet, name: str, other: str) -> None:
 
 def helper_file(sheet: Sheet, name: str, other: str) -> None:
     """The answer is written to a file and imported."""
-    imports = "".join(sheet.cell("setup")["source"])
-    source = "".join(sheet.answer_cell(name)["source"])
-    sheet.own(f"%%writefile my_{name}.py\n{imports}\n{source}", before=cell_id(name))
+    above = [cell for cell in sheet.cells[: sheet.index(cell_id(name))] if _is_given(cell)]
+    sources = ["".join(cell["source"]) for cell in (*above, sheet.answer_cell(name))]
+    sheet.own("\n".join([f"%%writefile my_{name}.py", *sources]), before=cell_id(name))
     _edit(sheet, name, lambda _: f"from my_{name} import {name}")
 
 

@@ -1,35 +1,23 @@
 """A whole inbox: each submission once, whatever happens in between."""
 
-import contextlib
-import csv
-import json
-import multiprocessing
 import os
-import random
 import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import coursekit
-from grader import ROOT, batch, exercises, intake, marks, notebooks, results, runner, sandbox
+from grader import ROOT, batch, exercises, intake, marks, results, runner, sandbox
 from grader import __main__ as command
 from grader.batch import Outcome
+from tests.grader.inbox import NAME, RELEASED, SOURCE, STUDENTS, points, write_inbox
 from tests.grader.test_tables import files_of_at_most
-from tools import assignments
-
-NAME = "05_sparse"
-SOURCE = exercises.source_folder(NAME)
-RELEASED = exercises.student_folder(NAME)
-STUDENTS = [f"student{i}" for i in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +31,6 @@ def interrupts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-def write_inbox(folder):
-    """Student i has the first i of five answers right, and drew no picture with them."""
-    folder.mkdir()
-    answers = assignments.solutions(SOURCE)
-    for i, student in enumerate(STUDENTS):
-        notebook = nbformat.reads((RELEASED / f"{NAME}.ipynb").read_bytes(), 4)
-        right = {notebooks.cell_id(name): answers[name] for name in list(answers)[:i]}
-        for cell in notebook.cells:
-            cell.source = right.get(cell.id, cell.source)
-        nbformat.write(notebook, folder / f"{student}.ipynb")
-    return folder
 
 
 @pytest.fixture
@@ -83,20 +58,6 @@ def marked(monkeypatch):
 
     monkeypatch.setattr(batch, "_marked", mark)
     return seen
-
-
-def points(out):
-    """{student: the points of the five exercises}, from grades.csv."""
-    with open(out / "grades.csv", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    names = [exercise.name for exercise in assignments.definitions(SOURCE)]
-    return {row["student"]: [row[name] for name in names] for row in rows}
-
-
-EXPECTED = {
-    student: [str(p) if j < i else "0" for j, p in enumerate((4, 5, 4, 3, 4))]
-    for i, student in enumerate(STUDENTS)
-}
 
 
 def test_a_submission_is_marked_again_only_if_it_or_the_assignment_changed(
@@ -496,32 +457,6 @@ def test_bad_folders_are_refused(kit, inbox, tmp_path, marked):
         marks.load_kit(SOURCE, tmp_path)
 
 
-def test_the_command(inbox, tmp_path, capsys, sandboxed):
-    out = tmp_path / "out"
-    assert command.main(["grade", NAME, str(inbox), "--out", str(out)]) == 0
-    said = capsys.readouterr()
-    assert "8 marked, 0 unchanged, 0 not gradable" in said.out
-    assert not said.err
-    assert points(out) == EXPECTED
-    assert (out / "seed.txt").read_text().strip().isdecimal()
-    # The same numbers on a rerun, which marks nothing, and in any other way to run it.
-    grades = (out / "grades.csv").read_bytes()
-    assert command.main(["grade", NAME, str(inbox), "--out", str(out)]) == 0
-    assert "0 marked, 8 unchanged" in capsys.readouterr().out
-    assert (out / "grades.csv").read_bytes() == grades
-    executor_out = tmp_path / "executor"
-    with ThreadPoolExecutor(1) as executor:
-        batch.grade(marks.load_kit(SOURCE, RELEASED), inbox, executor_out, executor=executor)
-        executor.submit(batch._close_runners).result()
-    assert (executor_out / "grades.csv").read_bytes() == grades
-    # Feedback has the pictures that a right answer draws, and no secrets.
-    page = (out / "feedback" / "student5.html").read_text()
-    assert page.count("data:image/png") == 2
-    record = json.loads((out / "results" / "student5.json").read_text())
-    assert record["status"] == "graded"
-    assert [exercise["status"] for exercise in record["exercises"]] == ["right"] * 5
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -566,111 +501,6 @@ def test_an_interrupt_during_the_imports_ends_the_command_at_once():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
-
-
-def orphans():
-    """The sandboxes whose grader has ended."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == 1 and b"bwrap" in (path / "cmdline").read_bytes():
-                found.add(path)
-    return found
-
-
-def _grade(kit, inbox, out, records):
-    """In a process of its own; with `records` instead of marking, if there are any."""
-    tempfile.tempdir = str(out.parent / "temporary")
-
-    def mark(kit, student, content, files, unsafe):
-        time.sleep(0.5)  # so that kills come meanwhile, and not only during the reports
-        return records[student]
-
-    if records:
-        batch._marked = mark
-    batch.grade(kit, inbox, out)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("kills", "is_real"), [(20, False), (20, True)])
-def test_killed_at_any_moment_it_goes_on_and_gives_the_same_grades(
-    kit, tmp_path, sandboxed, kills, is_real
-):
-    inbox, undisturbed = write_inbox(tmp_path / "inbox"), tmp_path / "undisturbed"
-    batch.grade(kit, inbox, undisturbed)
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    before = orphans()
-    records = {record["student"]: record for record in results.read(undisturbed, STUDENTS)}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["grader.batch", __name__])
-
-    def start(out):
-        arguments = (kit, inbox, out, None if is_real else records)
-        process = context.Process(target=_grade, args=arguments)
-        process.start()
-        return process, time.monotonic()
-
-    process, started = start(tmp_path / "timed")
-    process.join()
-    takes, rng, seen = time.monotonic() - started, random.Random(0), set()
-    while kills:
-        out = tmp_path / f"before-{kills}"
-        while True:
-            process, _ = start(out)
-            process.join(rng.uniform(0, takes) if kills else None)
-            if process.exitcode is not None:
-                assert process.exitcode == 0
-                break
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
-            kills -= 1
-            finished = list((out / "results").glob("[!.]*"))
-            assert all(json.loads(path.read_bytes())["digest"] for path in finished)
-            seen.add(len(finished))
-        assert not list((out / "results").glob(".*"))
-        for name in ("grades.csv", "platform.csv", "manual.csv"):
-            assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
-        assert points(out) == EXPECTED
-    assert len(seen) > 1  # not all kills came before the first result
-    late = time.monotonic() + 120  # one that was importing TensorFlow when it lost its grader
-    while (list(temporary.iterdir()) or orphans() - before) and time.monotonic() < late:
-        time.sleep(0.2)
-    assert not list(temporary.iterdir())
-    assert not orphans() - before
-
-
-@pytest.mark.slow
-def test_a_dask_cluster_grades_and_survives_the_death_of_a_worker(kit, inbox, tmp_path, sandboxed):
-    distributed = pytest.importorskip("distributed")
-    out, marked_on = tmp_path / "out", []
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
-            local_directory=str(tmp_path / "dask"), memory_limit=0,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):  # fmt: skip
-        workers = list(client.run(os.getpid).values())
-        executor = client.get_executor(pure=False)
-        original = executor.submit
-
-        def submit(function, kit, student, *rest):
-            future = original(function, kit, student, *rest)
-            future.add_done_callback(lambda _: finish(student))
-            return future
-
-        def finish(student):
-            marked_on.append(student)
-            if len(marked_on) == 3:
-                os.kill(workers[0], signal.SIGKILL)
-
-        executor.submit = submit
-        outcome = batch.grade(kit, inbox, out, executor=executor)
-    assert outcome == Outcome(8, 0, 0)
-    assert sorted(marked_on) == STUDENTS
-    assert points(out) == EXPECTED
 
 
 def test_a_damaged_seed_is_told_and_another_can_be_given(tmp_path, inbox, marked, capsys):
