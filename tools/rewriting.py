@@ -78,8 +78,11 @@ def experiment(sheet: Sheet, name: str, other: str) -> None:
 def reordered(sheet: Sheet, name: str, other: str) -> None:
     """An exercise stands before another, which uses what it defines when its cell runs."""
     first, last = sorted((name, other), key=sheet.names.index)
-    moved = [sheet.cells.pop(sheet.index(id)) for id in (cell_id(last), check_id(last))]
     at = sheet.index(cell_id(first))
+    needed = [
+        cell["id"] for cell in sheet.cells[at : sheet.index(cell_id(last))] if _is_given(cell)
+    ]
+    moved = [sheet.cells.pop(sheet.index(id)) for id in (*needed, cell_id(last), check_id(last))]
     sheet.cells[at:at] = moved
     _edit(sheet, first, lambda source: f"kept = {last}\n{source}")
 
