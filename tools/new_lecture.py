@@ -45,6 +45,9 @@ def new_lecture(name: str, title: str, root: Path = ROOT) -> Path:
     pages = {page: _with_row(page, pattern, row) for page, pattern, row in tables}
 
     lecture = nbformat.read(TEMPLATE, as_version=4)
+    for cell in lecture.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
     heading = lecture.cells[0]
     heading.source = heading.source.replace("NN · TITLE", f"{number} · {title}")
     notebook = root / "notebooks" / f"{name}.ipynb"
