@@ -107,8 +107,9 @@ def passed_otherwise(sheet: Sheet, name: str, other: str) -> None:
 def helper_file(sheet: Sheet, name: str, other: str) -> None:
     """The answer is written to a file and imported."""
     above = [cell for cell in sheet.cells[: sheet.index(cell_id(name))] if _is_given(cell)]
-    sources = ["".join(cell["source"]) for cell in (*above, sheet.answer_cell(name))]
-    sheet.own("\n".join([f"%%writefile my_{name}.py", *sources]), before=cell_id(name))
+    given = ["".join(cell["source"]).split("\n\n\n")[0] for cell in above]
+    source = "".join(sheet.answer_cell(name)["source"])
+    sheet.own("\n".join([f"%%writefile my_{name}.py", *given, source]), before=cell_id(name))
     _edit(sheet, name, lambda _: f"from my_{name} import {name}")
 
 
