@@ -154,7 +154,7 @@ def record(
     return failed_record(kit, student, "", digest) | {
         "status": "failed" if all(stopped) else "partly" if any(stopped) else "graded",
         "reason": marked[0]["message"] if all(stopped) else "",
-        "notes": [*notes, *_left_out(cells, did)],
+        "notes": list(dict.fromkeys([*notes, *_left_out(cells, did)])),
         "seconds": round(seconds, 2),
         "exercises": marked,
         "written": {"answer": results.shortened(rebuilt.written, _SHOWN), "of": kit.written},
@@ -175,7 +175,9 @@ def _run(kit, cells, files, runner, total=None):
         {place: cell.exercise for place, cell in enumerate(cells) if cell.kind == "check"},
         total,
     )
-    return did, [_marked(key, cells, did) for key in kit.keys]
+    marked = [_marked(key, cells, did) for key in kit.keys]
+    did.answers.clear()  # they may be large, and another run may follow
+    return did, marked
 
 
 def _exercise(key, points, status, message, known=False, printed=""):
@@ -254,8 +256,9 @@ def _cut(given, key):
     if rest and diagnosis.judge([given[i] for i in rest], some, tell=False):
         return ""
     first = given[cut[0]]
-    why = first.problem or first.gradient_problem
-    return f"Your {key.name} {why} What was computed by then is right." if rest else why
+    # The process that says so may have been told what to say.
+    why = f"It was cut off, and said: it {first.problem or first.gradient_problem}"
+    return f"{why} What was computed by then is right." if rest else why
 
 
 def _left_out(cells, did):
@@ -264,12 +267,14 @@ def _left_out(cells, did):
 
 
 def _shown(cells, did):
-    """The cells with what they printed, raised and drew, as far as a page can hold them."""
+    """The cells with what they printed, raised and drew: answers, and others as far as they fit."""
     shown, left = [], _SHOWN_ALL
     for place, cell in enumerate(cells):
-        most = min(_SHOWN, left)
+        most = _SHOWN if cell.kind == "answer" else min(_SHOWN, left)
+        if not most:
+            continue
         source = results.shortened(cell.source, most)
-        left -= min(len(cell.source), most)
+        left -= 0 if cell.kind == "answer" else min(len(cell.source), most)
         done = did.cells.get(place, {"printed": "", "error": "", "pictures": []})
         error = did.stopped.get(("cell", place), done["error"])
         pictures = [base64.b64encode(picture).decode() for picture in done["pictures"]]
@@ -277,6 +282,8 @@ def _shown(cells, did):
             {"kind": cell.kind, "id": cell.id, "source": source}
             | {"printed": done["printed"], "error": error, "pictures": pictures}
         )
-        if left <= 0:
-            break
+    if len(shown) < len(cells):
+        text = f"{len(cells) - len(shown):,} more cells are not shown."
+        shown.append({"kind": "text", "id": "", "source": text})
+        shown[-1] |= {"printed": "", "error": "", "pictures": []}
     return shown

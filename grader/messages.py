@@ -157,4 +157,5 @@ def text(value: str, most: int) -> str:
 
 def _plain(array):
     array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return array if array.dtype.name in TYPES else array.astype("float64")

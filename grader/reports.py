@@ -7,6 +7,7 @@ are read one at a time, since those of a class with their pictures would fill th
 import base64
 import collections
 import functools
+import html
 import io
 import re
 import statistics
@@ -260,7 +261,8 @@ def _short(record, given):
         elif exercise and not score.is_manual and exercise["message"]:
             part += f", {tables.plain(exercise['message'])[:300]}"
         parts.append(part if part.endswith((".", "?", "!")) else part + ".")
-    return " ".join(" ".join(parts).split())
+    # Moodle, for one, reads it as HTML.
+    return html.escape(" ".join(" ".join(parts).split()), quote=False)
 
 
 def _cells(cells):

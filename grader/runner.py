@@ -31,7 +31,6 @@ __all__ = ["Execution", "Failed", "Runner"]
 
 _START = 120  # seconds in which TensorFlow is imported, on the slowest machine
 _LOOK = 0.1  # seconds between two looks at what it uses
-_CALLS = 4  # of a function, whose answers are kept
 _PICTURES, _BYTES = 30, 12_000_000  # how many are kept of a submission, and bytes of all
 _RUN = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -46,11 +45,12 @@ class Execution:
     Attributes:
         cells: from a cell's place to a dict with `printed`, `error`, `cut` (whether the error is
             of where it ran: a limit, no network, no file) and `pictures` (PNG bytes).
-        answers: from an exercise's name to a dict from the places after which its function was
-            called, the last four at most, or "end", to a pair: its answers, and what it printed.
+        answers: from an exercise's name to a dict from the places of the cells in or after which
+            its function was called, or "end", to a pair: its answers, and what it printed.
         stopped: from ("cell", place) or ("function", name) to why it was left out.
         seconds: wall time.
         pictures: the number of pictures in `cells`, and their bytes.
+        returned: bytes of all answers that came, those that others replaced, too.
     """
 
     cells: dict = dataclasses.field(default_factory=dict)
@@ -58,6 +58,7 @@ class Execution:
     stopped: dict = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     pictures: tuple = (0, 0)
+    returned: int = 0
 
 
 class Failed(RuntimeError):
@@ -270,10 +271,10 @@ class Runner(contextlib.AbstractContextManager):
             if len(given) != len(cases):
                 raise messages.Malformed("there must be an answer for each case")
             when = _known(header["when"], [*job["cells"], ("end",)])[0]
-            called = run.answers.setdefault(name, {})
-            called[when] = given, printed
-            if len(called) > _CALLS:
-                del called[next(iter(called))]
+            run.returned += sum(array.nbytes for array in arrays)
+            if run.returned > self.limits.output:  # of all attempts together
+                raise messages.Malformed("it is too much")
+            run.answers.setdefault(name, {})[when] = given, printed
 
     def _kept(self, pictures, run, place):
         """Those of a cell that a page can show, as far as all of a submission's may take."""

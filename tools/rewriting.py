@@ -104,6 +104,32 @@ def passed_otherwise(sheet: Sheet, name: str, other: str) -> None:
     )
 
 
+def in_one_cell(sheet: Sheet, name: str, other: str) -> None:
+    """Two exercises and their checks stand in one cell, each with a helper of the same name."""
+    first, last = sorted((name, other), key=sheet.names.index)
+    same_helper(sheet, name, other)
+    source = ""
+    for one in (first, last):
+        for cell in (sheet.answer_cell(one), sheet.check_cell(one)):
+            source += "".join(cell["source"]) + "\n\n"
+    _edit(sheet, last, lambda _: source)
+    for id in (cell_id(first), check_id(first), check_id(last)):
+        del sheet.cells[sheet.index(id)]
+
+
+def in_a_loop(sheet: Sheet, name: str, other: str) -> None:
+    """One loop checks two functions, which have other names."""
+    first, last = sorted((name, other), key=sheet.names.index)
+    for one in (name, other):
+        _edit(sheet, one, lambda source, one=one: _renamed(source, one, f"my_{one}"))
+    functions = ", ".join(f'"{one}": my_{one}' for one in (first, last))
+    sheet.check_cell(last)["source"] = (
+        f"for name, mine in {{{functions}}}.items():\n"
+        "    ck.check(name, lambda *given: mine(*given))"
+    )
+    del sheet.cells[sheet.index(check_id(first))]
+
+
 def helper_file(sheet: Sheet, name: str, other: str) -> None:
     """The answer is written to a file and imported."""
     above = [cell for cell in sheet.cells[: sheet.index(cell_id(name))] if _is_given(cell)]
@@ -146,7 +172,8 @@ def locked_deleted(sheet: Sheet, name: str, other: str) -> None:
 
 RULES: tuple[Callable[[Sheet, str, str], None], ...] = (
     *(same_helper, rebound, constant_changed, experiment, reordered, renamed, helper_file),
-    *(passed_otherwise, tried_before, split, copied, merged, locked_deleted),
+    *(passed_otherwise, in_one_cell, in_a_loop, tried_before, split, copied, merged),
+    locked_deleted,
 )
 
 

@@ -95,6 +95,8 @@ class TooMuch(BaseException):
 class Sink(io.TextIOBase):
     """Keeps the beginning of what is printed, and ends a flood."""
 
+    encoding = "UTF-8"
+
     def __init__(self):
         self.kept, self.count = "", 0
 

@@ -1,5 +1,6 @@
 """What counts as a lack of where a submission runs, and what as its own fault."""
 
+import locale
 import subprocess
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def each_others_cause():
         raised(lambda: keras.models.load_model("missing.keras")),
         raised(lambda: tf.io.read_file("missing")),
         raised(lambda: subprocess.run(["false"], check=True)),
+        raised(lambda: locale.setlocale(locale.LC_ALL, "xx_XX")),
+        ImportError("Cannot load backend 'TkAgg', as 'headless' is currently running"),
         UsageError("Line magic function `%tensorflow_version` not found."),
         chained(OSError("no network"), RuntimeError("could not load")),
     ],
@@ -59,7 +62,11 @@ def test_a_lack_of_where_it_runs(error):
 
 @pytest.mark.parametrize(
     "error",
-    [None, ValueError("shapes do not fit"), KeyError("x"), its_own_cause(), each_others_cause()],
+    [
+        *(None, ValueError("shapes do not fit"), KeyError("x")),
+        *(its_own_cause(), each_others_cause()),
+        raised(lambda: exec("from numpy import no_such_name")),
+    ],
     ids=str,
 )
 def test_its_own_fault(error):

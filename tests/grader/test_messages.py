@@ -86,6 +86,12 @@ def test_answers_that_nobody_packed_are_refused(change):
         messages.unpacked([told[0] | change], arrays)
 
 
+def test_numbers_of_another_byte_order_come_through():
+    told, arrays = messages.packed([Answer((np.arange(3, dtype=">f8"), np.arange(3, dtype=">i4")))])
+    (answer,) = messages.unpacked(told, [np.frombuffer(a.tobytes(), a.dtype.name) for a in arrays])
+    assert [value.tolist() for value in answer.values] == [[0, 1, 2]] * 2
+
+
 def test_a_negative_count_beside_a_gradient_is_refused():
     """As many arrays as are there: none, for -1 and the gradient."""
     told, arrays = messages.packed([Answer((np.ones(3),))])

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import fcntl
+import io
 import os
 import resource
 import socket
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import coursekit
+from coursekit.checks.keys import Key, save_keys
 from grader import ROOT, messages, runner, sandbox
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
@@ -63,40 +65,78 @@ def test_cells_run_as_in_a_notebook(sandboxed):
 def test_magics_of_the_kernel_are_known_and_results_have_the_numbers_of_a_run_from_the_top(
     sandboxed,
 ):
+    told = printed(sandboxed, "import getpass, sys; (sys.stdout.encoding, getpass.getuser())")
+    assert told == "('UTF-8', 'student')"
     sources = ("%autosave 60\n%clear", "", "6 * 7", "undefined", "[Out[2], _2, _, len(In)]")
     cells = run(sandboxed, *sources).cells
     assert not cells[0]["error"]
     assert cells[4]["printed"] == "[42, 42, 42, 5]"
 
 
-def test_whatever_function_a_check_is_given_is_asked_for(sandboxed):
-    """In its own cell's place, where it is still what the student has seen."""
+@pytest.fixture(scope="module")
+def public_key():
+    """A checks.npz of which `double` is right."""
+    expected = tuple((2 * x,) for (x,) in QUESTION[2])
+    file = io.BytesIO()
+    save_keys(file, [Key(*QUESTION[:3], expected, (), 4, rtol=1e-3, atol=1e-5)])
+    return {"checks.npz": file.getvalue()}
+
+
+def test_whatever_function_a_check_finds_right_is_asked_too_at_that_moment(sandboxed, public_key):
     source = """\
         import coursekit as ck
         class Answers:
             def mine(self, x): return 2 * x
-        for name in ("double", "unknown"):
-            try:
-                ck.check(name=name, function=lambda *given: Answers().mine(*given),)
-            except FileNotFoundError:
-                print("no checks.npz here")
+        functions = {"double": lambda *given: Answers().mine(*given)}
+        for name, function in functions.items():
+            ck.check(name=name, function=lambda *given: function(*given),)
+        del Answers, function
+        ck.check("double", lambda x: 3 * x)
     """
-    result = run(sandboxed, textwrap.dedent(source), "del Answers", questions=[QUESTION])
-    assert result.cells[0]["printed"].count("no checks.npz") == 2
-    assert list(result.answers) == ["double"]
-    assert [answer.values[0].tolist() for answer in result.answers["double"][0][0]] == [
-        (2 * X).tolist(),
-        (2 * X[:1]).tolist(),
-    ]
-    assert result.answers["double"]["end"][0][0].problem == "is not defined."
+    sources = [textwrap.dedent(source), "'reached'"]
+    result = run(sandboxed, *sources, questions=[QUESTION], files=public_key)
+    assert result.cells[0]["printed"].startswith("✓ double: right on 2 inputs")
+    assert "CheckFailed" in result.cells[0]["error"]
+    assert result.cells[1]["printed"] == "'reached'"
+    answers = result.answers["double"]
+    assert list(answers) == [0, "end"]
+    for answer, (x,) in zip(answers[0][0], QUESTION[2], strict=True):
+        np.testing.assert_array_equal(answer.values[0], 2 * x)
+    assert answers["end"][0][0].problem == "is not defined."
 
 
-def test_the_last_calls_of_a_function_are_kept_and_no_more(sandboxed):
-    call = "import coursekit as ck\nwith open('checks.npz', 'rb') as f: pass\n"
-    sources = [f"{call}ck.check('double', lambda x: {i} * x)" for i in range(6)]
-    sources.append(DOUBLE)
-    result = run(sandboxed, *sources, questions=[QUESTION], files={"checks.npz": b""})
-    assert list(result.answers["double"]) == [3, 4, 5, "end"]
+def test_what_a_check_asks_for_is_not_the_cells_time_and_does_not_end_it(sandboxed, public_key):
+    source = """\
+        import coursekit as ck, itertools
+        calls = itertools.count()
+        def slow(x):
+            while next(calls) > 1: pass
+            return 2 * x
+        ck.check("double", slow)
+        while True: pass
+    """
+    result = run(sandboxed, textwrap.dedent(source), questions=[QUESTION], files=public_key)
+    assert "was stopped after 2 seconds" in result.answers["double"][0][0][0].problem
+    assert result.cells[0]["error"] == "Stopped after 2 seconds."
+    assert not result.stopped
+
+
+def test_forged_answers_of_many_attempts_take_no_more_memory_than_those_of_one(sandboxed):
+    source = """\
+        import os, sys
+        import numpy as np
+        about = {"problem": "", "gradient_problem": "", "changed": [], "gradient": False}
+        told = [about | {"values": 1}, about | {"values": 0}]
+        header = {"kind": "answers", "name": "double", "when": PLACE, "answers": told}
+        array = np.zeros(20_000_000, "uint8")
+        sys.modules["grader.messages"].send(3, header | {"printed": ""}, [array])
+        os._exit(0)
+    """
+    sources = [textwrap.dedent(source).replace("PLACE", str(i)) for i in range(5)]
+    result = run(sandboxed, *sources, DOUBLE, questions=[QUESTION])
+    kept = [answer for given, _ in result.answers["double"].values() for answer in given]
+    assert 0 < sum(v.nbytes for answer in kept for v in answer.values) <= 64_000_000
+    assert "more than may be handed back" in result.stopped["cell", 3]
 
 
 def test_answers_come_back_as_they_were_given(sandboxed):
