@@ -42,7 +42,7 @@ help:
 	@echo "make unit     test coursekit, on TensorFlow and on JAX"
 	@echo "make notebooks           execute every lecture, and check how it is saved"
 	@echo "make check-assignments   verify every assignment: each known mistake gets its own feedback"
-	@echo "make grading  test the grader with hostile submissions in its sandbox: 5 minutes"
+	@echo "make grading  test the grader with hostile submissions in its sandbox: 6 to 15 minutes"
 	@echo "make browser  test the widgets and the assignments in Chromium"
 	@echo
 	@echo "make execute NB='notebooks/02*.ipynb'   run notebooks again and save them clean"
