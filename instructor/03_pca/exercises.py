@@ -74,7 +74,7 @@ WHITENING_LAYERS = Exercise(
             lambda mean, Q, variances: (*whitening_layers(mean, Q, variances)[:2], Q.T, mean),
         ),
         Wrong(
-            "has an encoder that does not centre: b is what the mean image must be moved by to get "
+            "has an encoder that does not center: b is what the mean image must be moved by to get "
             "the code 0.",
             lambda mean, Q, variances: (
                 Q / np.sqrt(variances),
@@ -296,7 +296,7 @@ BEST_DECODER = Exercise(
             lambda x, W: decoder_of(x, x @ W, np.linalg.pinv(W)),
         ),
         Wrong(
-            "has no bias: centre codes and images first, or let a constant take part.",
+            "has no bias: center codes and images first, or let a constant take part.",
             lambda x, W: (
                 np.linalg.lstsq(x @ W, x, rcond=None)[0],
                 np.zeros(x.shape[1]),
@@ -314,7 +314,7 @@ BEST_DECODER = Exercise(
             ),
         ),
         Wrong(
-            "centres the images, but not the codes.",
+            "centers the images, but not the codes.",
             lambda x, W: decoder_of(
                 x, x @ W, np.linalg.lstsq(x @ W, x - x.mean(axis=0), rcond=None)[0]
             ),
@@ -361,9 +361,9 @@ def reachable_inputs(rng):
 
 def reachable_by_regression(x, W_dec):
     """The best codes of every image by least squares."""
-    centred = x - x.mean(axis=0)
-    h = np.linalg.lstsq(W_dec.T, centred.T, rcond=None)[0]
-    return 1 - ((centred.T - W_dec.T @ h) ** 2).sum() / (centred**2).sum()
+    centered = x - x.mean(axis=0)
+    h = np.linalg.lstsq(W_dec.T, centered.T, rcond=None)[0]
+    return 1 - ((centered.T - W_dec.T @ h) ** 2).sum() / (centered**2).sum()
 
 
 def reachable_by_covariance(x, W_dec):

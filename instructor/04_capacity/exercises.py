@@ -343,10 +343,10 @@ TWO_DECAYS = Exercise(
 )
 
 
-# 4. The favourite input among images that can be printed
+# 4. The favorite input among images that can be printed
 
 
-def favourite_image(W):
+def favorite_image(W):
     bright = np.maximum(W, 0)
     return (bright / np.linalg.norm(bright, axis=0)).T
 
@@ -355,17 +355,17 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def favourite_inputs(rng):
+def favorite_inputs(rng):
     return [
         single(rng.normal(0, 0.2, (n, m)) + rng.normal(0, 0.05, m)) for n, m in ((49, 6), (36, 11))
     ]
 
 
-FAVOURITE_IMAGE = Exercise(
-    name="favourite_image",
+FAVORITE_IMAGE = Exercise(
+    name="favorite_image",
     points=3,
-    reference=favourite_image,
-    inputs=favourite_inputs,
+    reference=favorite_image,
+    inputs=favorite_inputs,
     wrong=(
         Wrong(
             "is the lecture's answer, with negative pixels; an image has none.",
@@ -404,7 +404,7 @@ FAVOURITE_IMAGE = Exercise(
         ),
         Wrong(
             "has one image per column; one per row is wanted.",
-            lambda W: favourite_image(W).T,
+            lambda W: favorite_image(W).T,
         ),
     ),
 )
@@ -483,6 +483,6 @@ EXERCISES = (
     TIED_GRADIENT,
     EXPECTED_DROPOUT_ERROR,
     TWO_DECAYS,
-    FAVOURITE_IMAGE,
+    FAVORITE_IMAGE,
     NOISE_SHARES,
 )

@@ -289,7 +289,7 @@ MARGINALIZED_DENOISER = Exercise(
             lambda x, p, ridge: marginalized_denoiser(x, 1 - p, ridge),
         ),
         Wrong(
-            "centres the images; here no mean is taken away, since the masked image has another.",
+            "centers the images; here no mean is taken away, since the masked image has another.",
             lambda x, p, ridge: marginalized_denoiser(x - x.mean(axis=0), p, ridge),
         ),
         Wrong(

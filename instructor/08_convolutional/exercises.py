@@ -26,7 +26,7 @@ def receptive_field(kernel_sizes, strides):
 
 
 def steps(strides):
-    """How many pixels apart neighbouring inputs of each layer are."""
+    """How many pixels apart neighboring inputs of each layer are."""
     return np.cumprod(np.concatenate([[1], strides[:-1]]))
 
 
@@ -60,7 +60,7 @@ RECEPTIVE_FIELD = Exercise(
             lambda sizes, strides: 1 + np.cumsum((sizes - 1) * np.cumprod(strides)),
         ),
         Wrong(
-            "leaves out the strides; above a layer of stride 2 a step to the neighbour is two "
+            "leaves out the strides; above a layer of stride 2 a step to the neighbor is two "
             "steps below.",
             lambda sizes, strides: 1 + np.cumsum(sizes - 1),
         ),
@@ -87,7 +87,7 @@ RECEPTIVE_FIELD = Exercise(
             forward,
         ),
         Wrong(
-            "returns how far apart neighbouring places are, the product of the strides, in place "
+            "returns how far apart neighboring places are, the product of the strides, in place "
             "of how many pixels each sees.",
             lambda sizes, strides: np.cumprod(strides),
         ),

@@ -225,8 +225,8 @@ def leave_one_out_in_loops(f, z, mu, sigma):
 
 def leave_one_out_as_covariance(f, z, mu, sigma):
     score = (z - mu) / ops.square(sigma)
-    centred = f - ops.mean(f, axis=0, keepdims=True)
-    return ops.einsum("ki,kij->ij", centred, score) / (f.shape[0] - 1)
+    centered = f - ops.mean(f, axis=0, keepdims=True)
+    return ops.einsum("ki,kij->ij", centered, score) / (f.shape[0] - 1)
 
 
 def leave_one_out_by_pairs(f, z, mu, sigma):

@@ -322,10 +322,10 @@ def correlation_ratio(z, y):
     return between(z, y) / ((z - z.mean(axis=0)) ** 2).sum(axis=0)
 
 
-def between(z, y, *, sizes=True, centre=None):
-    centre = z.mean(axis=0) if centre is None else centre
+def between(z, y, *, sizes=True, center=None):
+    center = z.mean(axis=0) if center is None else center
     return sum(
-        (np.sum(y == k) if sizes else 1) * (z[y == k].mean(axis=0) - centre) ** 2
+        (np.sum(y == k) if sizes else 1) * (z[y == k].mean(axis=0) - center) ** 2
         for k in np.unique(y)
     )
 
@@ -354,10 +354,10 @@ def ratio_inputs(rng):
 def ratio_by_one_hot(z, y):
     is_in = ops.one_hot(y, 10)
     n_k = ops.sum(is_in, axis=0)[:, None]
-    centred = z - ops.mean(z, axis=0)
-    sums = ops.matmul(ops.transpose(is_in), centred)
+    centered = z - ops.mean(z, axis=0)
+    sums = ops.matmul(ops.transpose(is_in), centered)
     between = ops.sum(sums**2 / ops.maximum(n_k, 1), axis=0)
-    return between / ops.sum(centred**2, axis=0)
+    return between / ops.sum(centered**2, axis=0)
 
 
 def ratio_of_predictions(z, y):
@@ -415,7 +415,7 @@ CORRELATION_RATIO = Exercise(
         ),
         Wrong(
             "measures the class means from 0; measure them from the mean of all images.",
-            lambda z, y: between(z, y, centre=0) / ((z - z.mean(axis=0)) ** 2).sum(axis=0),
+            lambda z, y: between(z, y, center=0) / ((z - z.mean(axis=0)) ** 2).sum(axis=0),
         ),
         Wrong(
             "divides by the sum of the squares of z; a variance is about the mean.",

@@ -498,7 +498,7 @@ def radii(points, k):
 
 
 def inside(points, others, k):
-    """The share of points within the k-th neighbour's distance of one of the others."""
+    """The share of points within the k-th neighbor's distance of one of the others."""
     return (cdist(points, others) <= radii(others, k)).any(axis=1).mean()
 
 
@@ -532,7 +532,7 @@ PRECISION_RECALL = Exercise(
     name="precision_recall",
     points=4,
     reference=precision_recall,
-    inputs=lambda rng: neighbour_inputs(rng),
+    inputs=lambda rng: neighbor_inputs(rng),
     wrong=(
         Wrong(
             "exchanges precision and recall: precision is about the generated images, recall about "
@@ -540,11 +540,11 @@ PRECISION_RECALL = Exercise(
             lambda real, fake, k: precision_recall(real, fake, k)[::-1],
         ),
         Wrong(
-            "counts every image as its own first neighbour, so that the balls are too small.",
+            "counts every image as its own first neighbor, so that the balls are too small.",
             both_ways(lambda points, others, k: inside(points, others, k - 1)),
         ),
         Wrong(
-            "takes one neighbour too many, so that the balls are too large.",
+            "takes one neighbor too many, so that the balls are too large.",
             both_ways(lambda points, others, k: inside(points, others, k + 1)),
         ),
         Wrong(
@@ -566,7 +566,7 @@ PRECISION_RECALL = Exercise(
             both_ways(common_ball),
         ),
         Wrong(
-            "takes for a radius the distance to the k-th image of the other kind; neighbours are "
+            "takes for a radius the distance to the k-th image of the other kind; neighbors are "
             "of the same kind.",
             both_ways(foreign_balls),
         ),
@@ -581,7 +581,7 @@ PRECISION_RECALL = Exercise(
 )
 
 
-def neighbour_inputs(rng):
+def neighbor_inputs(rng):
     """Features of real images, and those of a generator that has lost some and invents others.
 
     Drawn again until every mistake shows and no image lies on the edge of a ball.

@@ -56,7 +56,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.said += "" if tag == "span" else " "  # spans colour code
+        self.said += "" if tag == "span" else " "  # spans color code
         self.attributes += [(name, value) for name, value in attrs]
 
     def handle_data(self, data):
@@ -190,7 +190,7 @@ def test_nothing_of_a_submission_becomes_markup(tmp_path):
         assert page.attributes[policy][1].startswith("default-src 'none'; img-src data:;")
 
 
-def test_colours_of_a_terminal_and_turned_text_are_taken_out(tmp_path):
+def test_colors_of_a_terminal_and_turned_text_are_taken_out(tmp_path):
     text = "\x1b[31mred\x1b[0m\0\u202eturned\ud800"
     page = feedback(tmp_path, untrusted(text))
     assert "red��turned�" in page

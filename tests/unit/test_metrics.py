@@ -110,7 +110,7 @@ def test_psnr_is_the_formula():
     assert psnr(x[:1], x[:1] + 0.1)[0] == pytest.approx(20, rel=1e-5)
 
 
-def test_psnr_and_ssim_of_colours():
+def test_psnr_and_ssim_of_colors():
     a, b = rng.random((2, 3, 16, 20, 3))
     wanted = [skimage.metrics.structural_similarity(p, q, data_range=1, channel_axis=-1)
               for p, q in zip(a, b, strict=True)]  # fmt: skip

@@ -124,13 +124,13 @@ def test_axes_of_a_plane_of_codes_bear_its_symbol(symbol):
         assert (ax.get_xlabel(), ax.get_ylabel()) == (f"${symbol}_1$", f"${symbol}_2$")
 
 
-def test_a_label_keeps_its_colour():
-    def colour_of_6(codes, labels):
+def test_a_label_keeps_its_color():
+    def color_of_6(codes, labels):
         figure = ck.plots.latent_scatter(codes, labels)
         handles, names = figure.axes[0].get_legend_handles_labels()
         return handles[names.index("6")].get_facecolor().tolist()
 
-    assert colour_of_6(codes, labels) == colour_of_6(codes[:2], np.array([6, 1]))
+    assert color_of_6(codes, labels) == color_of_6(codes[:2], np.array([6, 1]))
 
 
 def test_the_hourglass_marks_the_code_that_is_named():
@@ -145,7 +145,7 @@ def test_the_hourglass_marks_the_code_that_is_named():
     assert units_of_the_code(ck.plots.hourglass([196, 256, 190], code=1)) == "256"
 
 
-def test_panels_show_the_same_points_in_the_same_colours():
+def test_panels_show_the_same_points_in_the_same_colors():
     figure = ck.plots.scatter_panels({"a": codes, "b": codes[:, ::-1]}, y, label="arc length")
     left, right = (ax.collections[0] for ax in figure.axes[:2])
     np.testing.assert_array_equal(left.get_offsets(), codes)
@@ -155,9 +155,9 @@ def test_panels_show_the_same_points_in_the_same_colours():
     assert figure.axes[-1].get_ylabel() == "arc length"
 
 
-def test_an_image_keeps_its_own_colours():
-    colour = np.random.default_rng(0).random((2, 5, 7, 3))
-    np.testing.assert_array_equal(drawn(ck.plots.image_grid(colour)), colour[0])
+def test_an_image_keeps_its_own_colors():
+    color = np.random.default_rng(0).random((2, 5, 7, 3))
+    np.testing.assert_array_equal(drawn(ck.plots.image_grid(color)), color[0])
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,10 @@ def test_discrepancy_of_one_distribution_is_0_on_average():
 def test_sharpness_is_the_variance_of_the_laplacian():
     images = rng.random((3, 8, 9))
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="symmetric")
-    neighbours = (
+    neighbors = (
         padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
     )
-    np.testing.assert_allclose(sharpness(images), (neighbours - 4 * images).var(axis=(1, 2)))
+    np.testing.assert_allclose(sharpness(images), (neighbors - 4 * images).var(axis=(1, 2)))
 
 
 def test_a_blur_lowers_sharpness():

@@ -39,7 +39,7 @@ def test_arrays_are_sent_as_they_are(color):
     pictures = np.stack([RAMPS, RAMPS**2, 1 - RAMPS], axis=-1) if color else RAMPS
     slider = PictureSlider(list(pictures), label="ramp")
     np.testing.assert_array_equal(list(sent(slider)), np.rint(255 * pictures))
-    assert slider._width == 5 * 68  # a whole multiple, so that no pixel is wider than its neighbour
+    assert slider._width == 5 * 68  # a whole multiple, so that no pixel is wider than its neighbor
 
 
 def test_figures_are_rendered_at_one_size_and_closed():

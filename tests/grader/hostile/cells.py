@@ -183,7 +183,7 @@ def source_that_parsers_choke_on(sheet):
 
 
 @kind(right=ALL)
-def source_that_takes_long_to_colour(sheet):
+def source_that_takes_long_to_color(sheet):
     """A megabyte of brackets and signs, each a token of its own where source is highlighted."""
     sheet.solve()
     for sign in ("[(", "%", "=->", "{!r:", "`["):
